@@ -1,0 +1,98 @@
+# What you can make: `make help`. Two commands need root where Debian packages
+# are missing: `sudo make run` and `sudo make test`.
+
+BUILD   := build
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
+HARDEN  := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
+FLAGS    = $(CFLAGS) $(WARN) $(HARDEN) -Ishared -MMD -MP
+
+NGINX_SRC ?= /usr/share/nginx/src
+
+SHARED  := $(wildcard shared/*.c)
+CLI     := $(wildcard admin_cli/*.c)
+SIM     := $(wildcard t/sim/*.c)
+UNIT    := $(wildcard t/unit/*.c)
+MODULE  := $(wildcard ngx_ai_gateway_module/*.c ngx_ai_gateway_module/*.h)
+
+LIB     := $(BUILD)/libaigw.a
+LIBS    := -llmdb -lcrypto -lpthread
+SO      := $(BUILD)/ngx_ai_gateway_module.so
+
+.DEFAULT_GOAL := all
+
+all: module cli sim ## build module, CLI and simulator
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+module: $(SO) ## the nginx module
+cli: $(BUILD)/aigw ## the command line
+sim: $(BUILD)/aigw-sim ## the simulator of 4sapi
+unit: $(UNIT:t/unit/%.c=$(BUILD)/unit/%) ## the unit tests of shared/
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -c -o $@ $<
+
+$(LIB): $(SHARED:%.c=$(BUILD)/obj/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/aigw: $(CLI:%.c=$(BUILD)/obj/%.o) $(LIB)
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcjson -lcurl -lsmartcols
+
+$(BUILD)/aigw-sim: $(SIM:%.c=$(BUILD)/obj/%.o) $(LIB)
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lssl
+
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+# Debian's nginx-dev holds headers and build scripts; configure writes beside
+# itself, hence the copy. A file more or less means to configure anew.
+$(BUILD)/nginx/Makefile: config $(BUILD)/sources
+	rm -rf $(BUILD)/nginx
+	mkdir -p $(BUILD)
+	cp -r $(NGINX_SRC) $(BUILD)/nginx
+	cd $(BUILD)/nginx && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(CURDIR)' >configure.log
+
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo $(sort $(MODULE) $(SHARED)) | cmp -s - $@ || echo $(sort $(MODULE) $(SHARED)) >$@
+
+$(SO): $(BUILD)/nginx/Makefile $(MODULE) $(SHARED) $(wildcard shared/*.h)
+	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules >$(BUILD)/module.log
+	cp --remove-destination $(BUILD)/nginx/objs/ngx_ai_gateway_module.so $@
+
+# An SDK as its users have it, and a Node new enough for it.
+$(BUILD)/sdk/.done: t/sdk/package.json t/sdk/package-lock.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 || { cat npm.log; exit 1; }
+	cd $(@D) && ln -s node_modules/node-linux-*/bin/node node && ./node --version >.done
+
+run: ## start the gateway (PORT, WORKERS, AIGW_UPSTREAM, AIGW_UPSTREAM_KEY_FILE)
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' scripts/run.sh
+
+stop: ## stop what `make run` started
+	@BUILD='$(BUILD)' scripts/stop.sh
+
+test: ## install what is missing, build and run every test
+	@scripts/setup.sh test
+	@$(MAKE) -s --no-print-directory -j $$(nproc) all unit $(BUILD)/sdk/.done
+	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -It/lib -r $(sort $(UNIT:t/unit/%.c=$(BUILD)/unit/%)) t
+
+ci: ## what CI runs
+	@.ci/run
+
+clean: ## stop, and remove what was built, the state and the store of `make run`
+	@BUILD='$(BUILD)' scripts/clean.sh
+
+.PHONY: all help module cli sim unit run stop test ci clean
+.SECONDARY:
+FORCE:
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,131 @@
+/* Things by name or id. What is not found is explained here, once. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli.h"
+
+
+#define BATCH  64
+
+
+cli_exit_t
+cli_find_user(const cli_t *cli, const char *which, aigw_user_t *user)
+{
+    aigw_err_t  err;
+
+    err = aigw_store_find_user(cli->store, cli_str(which), user);
+
+    return err == AIGW_OK ? CLI_OK : cli_fail_store(cli, err, "user", which);
+}
+
+
+cli_exit_t
+cli_find_project(const cli_t *cli, const char *which, aigw_project_t *project)
+{
+    aigw_err_t  err;
+
+    err = aigw_store_find_project(cli->store, cli_str(which), project);
+
+    return err == AIGW_OK ? CLI_OK
+                          : cli_fail_store(cli, err, "project", which);
+}
+
+
+/* A name without a project: all keys are looked at, and it must be the only
+   one of that name. */
+static cli_exit_t
+find_key_anywhere(const cli_t *cli, const char *name, aigw_key_t *key)
+{
+    size_t       i, n, found;
+    uint64_t     before;
+    aigw_err_t   err;
+    aigw_key_t  *keys;
+
+    keys = cJSON_malloc(BATCH * sizeof(aigw_key_t));
+    found = 0;
+    before = 0;
+
+    do {
+        n = 0;
+        err = aigw_store_list_keys(cli->store, 0, before, keys, BATCH, &n);
+
+        for (i = 0; err == AIGW_OK && i < n; i++) {
+            if (strcmp(keys[i].name, name) == 0) {
+                *key = keys[i];
+                found++;
+            }
+
+            before = keys[i].id;
+        }
+
+    } while (err == AIGW_OK && n == BATCH);
+
+    cJSON_free(keys);
+
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "keys", NULL);
+    }
+
+    if (found > 1) {
+        return cli_fail(cli, CLI_USAGE, "add --project P, or give its id",
+                        "%zu projects have a key '%s'", found, name);
+    }
+
+    return found == 1 ? CLI_OK
+                      : cli_fail_store(cli, AIGW_ENOTFOUND, "key", name);
+}
+
+
+cli_exit_t
+cli_find_key(const cli_t *cli, const aigw_project_t *project,
+    const char *which, aigw_key_t *key)
+{
+    aigw_err_t  err;
+
+    if (project == NULL && which[strspn(which, "0123456789")] != '\0') {
+        return find_key_anywhere(cli, which, key);
+    }
+
+    err = aigw_store_find_key(cli->store, project ? project->id : 0,
+                              cli_str(which), key);
+
+    return err == AIGW_OK ? CLI_OK : cli_fail_store(cli, err, "key", which);
+}
+
+
+/* Text of an id, as names are looked up. */
+static aigw_str_t
+id_text(uint64_t id, char text[CLI_TEXT_LEN])
+{
+    snprintf(text, CLI_TEXT_LEN, "%" PRIu64, id);
+
+    return cli_str(text);
+}
+
+
+aigw_err_t
+cli_get_user(const cli_t *cli, uint64_t id, aigw_user_t *user)
+{
+    char  text[CLI_TEXT_LEN];
+
+    return aigw_store_find_user(cli->store, id_text(id, text), user);
+}
+
+
+aigw_err_t
+cli_get_project(const cli_t *cli, uint64_t id, aigw_project_t *project)
+{
+    char  text[CLI_TEXT_LEN];
+
+    return aigw_store_find_project(cli->store, id_text(id, text), project);
+}
+
+
+aigw_err_t
+cli_get_key(const cli_t *cli, uint64_t id, aigw_key_t *key)
+{
+    char  text[CLI_TEXT_LEN];
+
+    return aigw_store_find_key(cli->store, 0, id_text(id, text), key);
+}

@@ -1,0 +1,95 @@
+/*
+ * Lists in pages: one thing more than asked for is read, which says whether
+ * there is a next page and where it begins.
+ */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+
+aigw_err_t
+cli_parse_cursor_id(const char *cursor, uint64_t *id)
+{
+    char  *end;
+
+    if (cursor == NULL) {
+        *id = 0;
+        return AIGW_OK;
+    }
+
+    if (cursor[0] == '\0' || cursor[strspn(cursor, "0123456789")] != '\0') {
+        return AIGW_EINVAL;
+    }
+
+    *id = strtoull(cursor, &end, 10);
+
+    return *id != 0 ? AIGW_OK : AIGW_EINVAL;
+}
+
+
+void
+cli_format_cursor_id(uint64_t id, char text[CLI_CURSOR_LEN + 1])
+{
+    snprintf(text, CLI_CURSOR_LEN + 1, "%" PRIu64, id);
+}
+
+
+static void
+set_next(cli_t *cli, const char *cursor)
+{
+    cJSON_ReplaceItemInObjectCaseSensitive(cli->answer, "next",
+                                           cJSON_CreateString(cursor));
+    snprintf(cli->next, sizeof(cli->next), "more: --cursor '%s'", cursor);
+}
+
+
+cli_exit_t
+cli_list(cli_t *cli, const cli_lister_t *lister, const void *of)
+{
+    char                cursor[CLI_CURSOR_LEN + 1];
+    char               *things;
+    cJSON              *items, *item;
+    size_t              i, n, limit;
+    aigw_err_t          err;
+    cli_exit_t          code;
+    const char         *from;
+    const cli_value_t  *option;
+
+    option = cli_option(cli, "limit");
+    limit = option->text ? (size_t) option->number : CLI_LIST_DEFAULT;
+    from = cli_option(cli, "cursor")->text;
+
+    things = cJSON_malloc((limit + 1) * lister->size);
+    n = 0;
+
+    err = lister->list(cli, of, from, things, limit + 1, &n);
+    code = CLI_OK;
+
+    if (err == AIGW_EINVAL && from != NULL) {
+        code = cli_fail(cli, CLI_USAGE, "it is what `next` of a list says",
+                        "--cursor: '%s' is not one", from);
+
+    } else if (err != AIGW_OK) {
+        code = cli_fail_store(cli, err, lister->what, NULL);
+    }
+
+    items = cli_new_list(cli);
+
+    for (i = 0; code == CLI_OK && i < n && i < limit; i++) {
+        item = cJSON_CreateObject();
+        cJSON_AddItemToArray(items, item);
+        code = lister->add(cli, item, things + i * lister->size);
+    }
+
+    if (code == CLI_OK && n > limit) {
+        lister->cursor(things + (limit - 1) * lister->size, cursor);
+        set_next(cli, cursor);
+    }
+
+    cJSON_free(things);
+
+    return code;
+}

@@ -1,0 +1,258 @@
+/*
+ * What must not be seen: no core dump, no echo, no secret that the command
+ * line or an environment hands over. And the question before a step that
+ * cannot be taken back.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "aigw_seal.h"
+#include "cli.h"
+
+
+static volatile sig_atomic_t  interrupted;
+
+
+void
+cli_harden(void)
+{
+    struct rlimit  none = { 0, 0 };
+
+    (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void) setrlimit(RLIMIT_CORE, &none);
+}
+
+
+static void
+on_signal(int number)
+{
+    interrupted = number;
+}
+
+
+/* The first line of fd without its end; what is too long is cut, and then
+   refused by its length. 0 at the end of input, -1 if interrupted. */
+static int
+read_line(int fd, char *line, size_t size)
+{
+    char     c;
+    size_t   len;
+    ssize_t  n;
+
+    len = 0;
+
+    for ( ;; ) {
+        n = read(fd, &c, 1);
+
+        if (n < 0 && errno == EINTR && !interrupted) {
+            continue;
+        }
+
+        if (n <= 0 || c == '\n') {
+            break;
+        }
+
+        if (len < size - 1) {
+            line[len++] = c;
+        }
+    }
+
+    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' ')) {
+        len--;
+    }
+
+    line[len] = '\0';
+
+    return n < 0 ? -1 : (int) n;
+}
+
+
+/* Asks on the terminal; the echo is back whatever happens. */
+static int
+ask(const char *prompt, int echo, char *line, size_t size)
+{
+    int               n;
+    struct termios    old, quiet;
+    struct sigaction  action, old_int, old_term;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_signal;
+    sigaction(SIGINT, &action, &old_int);
+    sigaction(SIGTERM, &action, &old_term);
+
+    fputs(prompt, stderr);
+    fflush(stderr);
+
+    if (!echo && tcgetattr(STDIN_FILENO, &old) == 0) {
+        quiet = old;
+        quiet.c_lflag &= ~(tcflag_t) ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        n = read_line(STDIN_FILENO, line, size);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+        fputc('\n', stderr);
+
+    } else {
+        n = read_line(STDIN_FILENO, line, size);
+    }
+
+    sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGTERM, &old_term, NULL);
+
+    return interrupted ? -1 : n;
+}
+
+
+static cli_exit_t
+read_file(const cli_t *cli, const char *path, char *line, size_t size)
+{
+    int          fd, n;
+    cli_exit_t   code;
+    struct stat  st;
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NOCTTY);
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        code = errno == ENOENT ? CLI_NOT_FOUND
+               : errno == EACCES ? CLI_DENIED : CLI_FAILED;
+
+        return cli_fail(cli, code, NULL, "cannot open key file '%s': %s",
+                        path, strerror(errno));
+    }
+
+    if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG|S_IRWXO)) != 0) {
+        cli_warn(cli, "others can read key file '%s'; chmod 600 it", path);
+    }
+
+    n = read_line(fd, line, size);
+    (void) close(fd);
+
+    if (n < 0) {
+        return cli_fail(cli, CLI_FAILED, NULL, "cannot read key file '%s'",
+                        path);
+    }
+
+    return CLI_OK;
+}
+
+
+cli_exit_t
+cli_read_secret(const cli_t *cli, const char *file, const char *prompt,
+    char secret[AIGW_SECRET_MAX + 1])
+{
+    int         n;
+    char        line[AIGW_SECRET_MAX + 2];
+    size_t      i, len;
+    cli_exit_t  code;
+
+    n = 0;
+    code = CLI_OK;
+    line[0] = '\0';
+
+    if (file != NULL) {
+        code = read_file(cli, file, line, sizeof(line));
+
+    } else if (isatty(STDIN_FILENO)) {
+        n = ask(prompt, 0, line, sizeof(line));
+
+    } else {
+        n = read_line(STDIN_FILENO, line, sizeof(line));
+    }
+
+    if (n < 0) {
+        code = cli_fail(cli, CLI_INTERRUPTED, NULL, "interrupted");
+    }
+
+    len = strlen(line);
+
+    for (i = 0; code == CLI_OK && i < len; i++) {
+        if (len > AIGW_SECRET_MAX || line[i] <= ' ' || line[i] > '~') {
+            code = cli_fail(cli, CLI_USAGE, "one line, 255 bytes at most, no"
+                            " blanks", "this cannot be a key");
+        }
+    }
+
+    if (code == CLI_OK) {
+        memcpy(secret, line, len + 1);
+    }
+
+    aigw_cleanse(line, sizeof(line));
+
+    return code;
+}
+
+
+cli_exit_t
+cli_read_master(const cli_t *cli, aigw_seal_master_t *master)
+{
+    char        path[PATH_MAX];
+    aigw_err_t  err;
+
+    snprintf(path, sizeof(path), "%s/key", cli->store_path);
+
+    err = aigw_seal_load(path, master);
+
+    switch (err) {
+
+    case AIGW_OK:
+        return CLI_OK;
+
+    case AIGW_EACCESS:
+        return cli_fail(cli, CLI_DENIED,
+                        "its owner alone may use it, and its mode is 0600",
+                        "cannot use the store's key file '%s': %s", path,
+                        aigw_strerror(err));
+
+    default:
+        return cli_fail(cli, CLI_FAILED, NULL,
+                        "cannot use the store's key file '%s': %s", path,
+                        aigw_strerror(err));
+    }
+}
+
+
+cli_exit_t
+cli_confirm(const cli_t *cli, const char *action, const char *name,
+    int demand)
+{
+    int   n;
+    char  prompt[AIGW_MODEL_MAX + 80], line[AIGW_MODEL_MAX + 2];
+
+    if (cli->yes) {
+        return CLI_OK;
+    }
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return !demand ? CLI_OK
+               : cli_fail(cli, CLI_USAGE, "add --yes if you mean it",
+                          "not done: to %s '%s' cannot be undone", action,
+                          name);
+    }
+
+    snprintf(prompt, sizeof(prompt), "To %s '%s', type its name: ", action,
+             name);
+    n = ask(prompt, 1, line, sizeof(line));
+
+    if (n < 0) {
+        return cli_fail(cli, CLI_INTERRUPTED, NULL, "interrupted");
+    }
+
+    if (strcmp(line, name) != 0) {
+        return cli_fail(cli, CLI_USAGE, NULL, "not done: that is not its"
+                        " name");
+    }
+
+    return CLI_OK;
+}

@@ -1,0 +1,248 @@
+/*
+ * The one command table: parsing, help, `help --json` and the test that walks
+ * over all commands read it. Nothing about a command is said anywhere else.
+ */
+
+#include "cli.h"
+
+
+#define LIST(...)  (const cli_option_t[]) { __VA_ARGS__, END }
+#define END        { NULL, CLI_FLAG, NULL, NULL, 0, 0 }
+
+#define ARG(name, kind, help)            { name, kind, name, help, 0, 1 }
+#define MAYBE(name, kind, help)          { name, kind, name, help, 0, 0 }
+#define FLAG(name, help)                 { name, CLI_FLAG, NULL, help, 0, 0 }
+#define OPT(name, kind, value, help)     { name, kind, value, help, 0, 0 }
+#define MUST(name, kind, value, help)    { name, kind, value, help, 0, 1 }
+
+#define PAGE                                                                  \
+    OPT("limit", CLI_COUNT, "N", "how many at most (100)"),                   \
+    OPT("cursor", CLI_TEXT, "C", "go on where `next` of a list says")
+#define QUOTA    OPT("quota", CLI_AMOUNT, "N", "what it may spend (unlimited)")
+#define MODELS   OPT("models", CLI_MODELS, "LIST", "allowed, 'gpt-4o*,o3' (*)")
+#define EXPIRES  OPT("expires", CLI_EXPIRY, "30d|TIME", "when it ends (never)")
+#define PROJECT  OPT("project", CLI_TEXT, "P", "of this project only")
+#define SINCE    OPT("since", CLI_PAST, "24h|TIME", "from then on")
+#define UNTIL    OPT("until", CLI_PAST, "1h|TIME", "before then")
+#define WHICH    ARG("WHICH", CLI_TEXT, "name or id")
+
+#define USER_FIELDS                                                           \
+    "id,name,role,quota,spent,held,remaining,enabled,active"
+#define PROJECT_FIELDS                                                        \
+    "id,name,user,quota,spent,held,remaining,enabled,active,expires_at,models"
+#define PROJECT_COLUMNS                                                       \
+    "id,name,user,quota,spent,remaining,active,expires_at,models"
+#define KEY_FIELDS                                                            \
+    "id,name,prefix,last4,project,enabled,active,expires_at,last_used_at"
+#define PRICE_FIELDS                                                          \
+    "model,from_at,prompt,completion,cached,cache_write,reasoning,version,"   \
+    "active"
+#define MODEL_FIELDS     "name,created_at,prompt,completion"
+#define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at"
+#define LOG_FIELDS                                                            \
+    "id,time,settled_at,node,user,project,key,user_id,project_id,key_id,tag," \
+    "model,route,stream,status,verdict,settled,flags,prompt_tokens,"          \
+    "completion_tokens,total_tokens,cached_tokens,reasoning_tokens,"          \
+    "price_version,hold,cost,duration_ms,ttft_ms,attempts,error"
+#define LOG_COLUMNS                                                           \
+    "time,project,key,model,status,verdict,prompt_tokens,completion_tokens,"  \
+    "cost,id"
+#define USAGE_FIELDS                                                          \
+    "calls,ok_calls,refused_calls,success_rate,prompt_tokens,"                \
+    "completion_tokens,total_tokens,cost,estimated_share"
+#define STATS_FIELDS                                                          \
+    "path,id,live_path,schema,users,projects,keys,models,prices,upstreams,"   \
+    "rows,rollups,control_bytes,usage_bytes,control_map_bytes,"               \
+    "usage_map_bytes,control_readers,usage_readers,accounts,journals,"        \
+    "undrained,refusals_unlogged"
+
+
+const cli_option_t  cli_globals[] = {
+    { "store", CLI_TEXT, "DIR", "the store (or AIGW_STORE)", 0, 0 },
+    { "json", CLI_FLAG, NULL, "answers and errors as JSON", 0, 0 },
+    { "output", CLI_CHOICE, "table|json|csv|name", "the form of answers",
+      'o', 0 },
+    { "columns", CLI_TEXT, "LIST", "these fields, in this order", 0, 0 },
+    { "no-header", CLI_FLAG, NULL, "tables and CSV without headings", 0, 0 },
+    { "quiet", CLI_FLAG, NULL, "ids only, no hints", 'q', 0 },
+    { "yes", CLI_FLAG, NULL, "do not ask", 0, 0 },
+    { "help", CLI_FLAG, NULL, "about a command", 'h', 0 },
+    { "version", CLI_FLAG, NULL, "of this program", 0, 0 },
+    END
+};
+
+
+const cli_command_t  cli_commands[] = {
+
+    { "store", "init", cmd_store_init, 0,
+      LIST(ARG("DIR", CLI_TEXT, "where; missing or empty")),
+      LIST(OPT("group", CLI_TEXT, "NAME",
+               "of nginx's workers (as root: www-data)")),
+      "make a new store with user admin and price '*'",
+      "aigw store init /var/lib/aigw",
+      "path,id,group,key_file,admin", NULL, NULL, 0 },
+
+    { "store", "stats", cmd_store_stats, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL, NULL, "what the store holds and how large it is",
+      "aigw store stats", STATS_FIELDS, NULL, NULL, 0 },
+
+    { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
+      NULL, NULL, "the settings that there are", "aigw setting list",
+      "name,value", NULL, NULL, 1 },
+
+    { "setting", "set", cmd_setting_set, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_TEXT, "of the setting"),
+           ARG("VALUE", CLI_TEXT, "empty to remove it")),
+      NULL, "set one", "aigw setting set base_url https://ai.example.com/v1",
+      "name,value", NULL, NULL, 0 },
+
+    { "user", "create", cmd_user_create, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_NAME, "of the new user")),
+      LIST(FLAG("admin", "may administer"), QUOTA),
+      "make a user, to whom projects belong",
+      "aigw user create ana --quota 25", USER_FIELDS, NULL, NULL, 0 },
+
+    { "user", "list", cmd_user_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL, LIST(PAGE), "all users, newest first", "aigw user list",
+      USER_FIELDS, NULL, NULL, 1 },
+
+    { "user", "show", cmd_user_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "one user", "aigw user show admin",
+      USER_FIELDS, NULL, NULL, 0 },
+
+    { "user", "disable", cmd_user_disable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "refuse all keys of a user's projects",
+      "aigw user disable ana", USER_FIELDS, NULL, NULL, 0 },
+
+    { "user", "enable", cmd_user_enable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "undo disable", "aigw user enable ana",
+      USER_FIELDS, NULL, NULL, 0 },
+
+    { "project", "create", cmd_project_create, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_NAME, "of the new project")),
+      LIST(OPT("user", CLI_TEXT, "U", "whose (admin)"), QUOTA, MODELS,
+           EXPIRES),
+      "make a project and its first key, shown once",
+      "aigw project create demo --quota 25 --models 'gpt-4o*' --expires 30d",
+      "project,key,base_url", PROJECT_FIELDS, NULL, 0 },
+
+    { "project", "list", cmd_project_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL, LIST(PAGE), "all projects, newest first",
+      "aigw project list", PROJECT_FIELDS, NULL, PROJECT_COLUMNS, 1 },
+
+    { "project", "show", cmd_project_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "one project", "aigw project show demo",
+      PROJECT_FIELDS, NULL, NULL, 0 },
+
+    { "project", "disable", cmd_project_disable,
+      CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "refuse all its keys", "aigw project disable demo",
+      PROJECT_FIELDS, NULL, NULL, 0 },
+
+    { "project", "enable", cmd_project_enable,
+      CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "undo disable", "aigw project enable demo",
+      PROJECT_FIELDS, NULL, NULL, 0 },
+
+    { "key", "create", cmd_key_create, CLI_NEEDS_WRITE,
+      NULL,
+      LIST(MUST("project", CLI_TEXT, "P", "that it belongs to"),
+           OPT("name", CLI_NAME, "N", "of the key (by its prefix)"), MODELS, QUOTA,
+           EXPIRES),
+      "make a further key, shown once",
+      "aigw key create --project demo --name laptop --quota 5",
+      KEY_FIELDS ",key,base_url", NULL, NULL, 0 },
+
+    { "key", "list", cmd_key_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL, LIST(PROJECT, PAGE), "all keys, newest first",
+      "aigw key list --project demo", KEY_FIELDS, NULL, NULL, 1 },
+
+    { "key", "show", cmd_key_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      LIST(WHICH), LIST(PROJECT), "one key",
+      "aigw key show laptop --project demo", KEY_FIELDS, NULL, NULL, 0 },
+
+    { "key", "revoke", cmd_key_revoke, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), LIST(PROJECT), "refuse a key for ever; it stays listed",
+      "aigw key revoke laptop --project demo --yes", KEY_FIELDS, NULL, NULL,
+      0 },
+
+    { "price", "set", cmd_price_set, CLI_NEEDS_WRITE,
+      LIST(ARG("MODEL", CLI_PRICED, "a model, or '*' for all others")),
+      LIST(MUST("prompt", CLI_AMOUNT, "N", "per million prompt tokens"),
+           MUST("completion", CLI_AMOUNT, "N", "per million of the answer's"),
+           OPT("cached", CLI_AMOUNT, "N", "of cached ones (as prompt)"),
+           OPT("cache-write", CLI_AMOUNT, "N", "of cached anew (as prompt)"),
+           OPT("reasoning", CLI_AMOUNT, "N", "of thought (as completion)"),
+           OPT("from", CLI_MOMENT, "TIME", "in force from then on (now)")),
+      "set what a model costs",
+      "aigw price set gpt-4o --prompt 2.50 --completion 10",
+      PRICE_FIELDS, NULL, NULL, 0 },
+
+    { "price", "list", cmd_price_list, CLI_NEEDS_STORE,
+      NULL, LIST(PAGE), "all prices, by model, each one's newest first",
+      "aigw price list", PRICE_FIELDS, NULL, NULL, 1 },
+
+    { "price", "delete", cmd_price_delete, CLI_NEEDS_WRITE,
+      LIST(ARG("MODEL", CLI_PRICED, "a model, or '*'")), NULL,
+      "remove all prices of a model",
+      "aigw price delete gpt-4o --yes", "model,deleted", NULL, NULL, 0 },
+
+    { "model", "set", cmd_model_set, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_MODEL, "as callers write it")), NULL,
+      "make a model known, so that GET /v1/models lists it",
+      "aigw model set gpt-4o", MODEL_FIELDS, NULL, NULL, 0 },
+
+    { "model", "list", cmd_model_list, CLI_NEEDS_STORE,
+      NULL, LIST(PAGE), "known models by name, with the price in force",
+      "aigw model list", MODEL_FIELDS, NULL, NULL, 1 },
+
+    { "upstream", "set", cmd_upstream_set, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_NAME, "of nginx's upstream {}")),
+      LIST(MUST("url", CLI_TEXT, "U", "where it is; https, but for loopback"),
+           OPT("key-file", CLI_TEXT, "F", "its key (else asked for: stdin)")),
+      "keep an upstream's URL and key, sealed",
+      "aigw upstream set 4sapi --url https://4sapi.com --key-file key.txt",
+      UPSTREAM_FIELDS, NULL, NULL, 0 },
+
+    { "upstream", "list", cmd_upstream_list, CLI_NEEDS_STORE,
+      NULL, LIST(PAGE), "all upstreams by name, never their keys",
+      "aigw upstream list", UPSTREAM_FIELDS, NULL, NULL, 1 },
+
+    { "upstream", "test", cmd_upstream_test, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_TEXT, "of the upstream")), NULL,
+      "ask it for its models, and learn them",
+      "aigw upstream test 4sapi", "name,url,models,learnt,duration_ms",
+      NULL, NULL, 0 },
+
+    { "log", "list", cmd_log_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL,
+      LIST(PROJECT, OPT("key", CLI_TEXT, "K", "of this key, by name or id"),
+           OPT("model", CLI_TEXT, "M", "for this model"),
+           OPT("status", CLI_STATUS, "S", "answered with this status"),
+           SINCE, UNTIL, PAGE),
+      "calls, admitted and refused, newest first",
+      "aigw log list --project demo --since 24h", LOG_FIELDS, NULL,
+      LOG_COLUMNS, 1 },
+
+    { "log", "show", cmd_log_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      LIST(ARG("ID", CLI_TEXT, "x-request-id of the answer")), NULL,
+      "one call", "aigw log show $(aigw log list -q --limit 1)", LOG_FIELDS,
+      NULL, NULL, 0 },
+
+    { "usage", "show", cmd_usage_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL,
+      LIST(PROJECT, SINCE, UNTIL,
+           OPT("by", CLI_CHOICE, "day|model|key|user|project",
+               "one line for each; days are UTC's")),
+      "calls, tokens and cost",
+      "aigw usage show --since 30d --by model", USAGE_FIELDS,
+      "group,group_id,project", NULL, 0 },
+
+    { "help", NULL, cmd_help, 0,
+      LIST(MAYBE("COMMAND", CLI_TEXT, "a noun"),
+           MAYBE("VERB", CLI_TEXT, "of it")),
+      NULL, "about a command; with --json all of them", "aigw help key create",
+      "version,commands,global_options,exit_codes", NULL, NULL, 0 },
+
+    { NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+};

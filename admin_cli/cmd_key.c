@@ -1,0 +1,322 @@
+/*
+ * aigw key: what developers send. The text of a key is seen once, in the
+ * answer to the command that made it; the store has its hash.
+ */
+
+#include "aigw_key.h"
+#include "aigw_limit.h"
+#include "aigw_seal.h"
+#include "aigw_time.h"
+#include "cli.h"
+
+
+cli_exit_t
+cmd_key_generate(const cli_t *cli, aigw_key_t *key,
+    char secret[AIGW_KEY_LEN + 1])
+{
+    aigw_err_t  err;
+
+    err = aigw_key_generate(secret);
+
+    if (err == AIGW_OK) {
+        err = aigw_key_hash(cli_str(secret), key->hash);
+    }
+
+    if (err != AIGW_OK) {
+        return cli_fail(cli, CLI_FAILED, NULL, "cannot make a key: %s",
+                        aigw_strerror(err));
+    }
+
+    snprintf(key->prefix, sizeof(key->prefix), "%.*s", AIGW_KEY_PREFIX_LEN,
+             secret);
+    snprintf(key->last4, sizeof(key->last4), "%s",
+             secret + AIGW_KEY_LEN - AIGW_KEY_LAST_LEN);
+    key->enabled = 1;
+
+    return CLI_OK;
+}
+
+
+cli_exit_t
+cmd_key_reveal(cli_t *cli, const char *secret)
+{
+    char        base_url[AIGW_VALUE_MAX + 1];
+    cli_exit_t  code;
+
+    code = cmd_setting_base_url(cli, base_url);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_add_text(cli->answer, "key", secret);
+    cli_add_text(cli->answer, "base_url", base_url[0] ? base_url : NULL);
+
+    /* Forms that leave the key out would lose it for ever. */
+
+    if (cli->format == CLI_IDS || cli->format == CLI_NAMES
+        || (cli->columns != NULL && !cli_has_word(cli->columns, "key")
+            && cli->format != CLI_JSON))
+    {
+        fprintf(stderr, "key, shown only now: %s\n", secret);
+    }
+
+    if (base_url[0] == '\0') {
+        snprintf(cli->next, sizeof(cli->next),
+                 "The key is not shown again.\n"
+                 "next: aigw setting set base_url http://HOST:PORT/v1");
+
+        return CLI_OK;
+    }
+
+    snprintf(cli->next, sizeof(cli->next),
+             "The key is not shown again. With it in AIGW_API_KEY:\n"
+             "curl %s/chat/completions -H \"Authorization: Bearer"
+             " $AIGW_API_KEY\""
+             " -H 'Content-Type: application/json' -d '{\"model\":\"gpt-4o\","
+             "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'",
+             base_url);
+
+    return CLI_OK;
+}
+
+
+static cli_exit_t
+add_key(const cli_t *cli, cJSON *object, const aigw_key_t *key,
+    const aigw_project_t *project)
+{
+    int          active;
+    aigw_err_t   err;
+    aigw_sums_t  sums = { 0 };
+    cli_exit_t   code;
+
+    code = cmd_project_is_active(cli, project, &active);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    /* A key made by this very command was not used, and usage is not open. */
+
+    if (cli->command->needs & CLI_NEEDS_USAGE) {
+        err = aigw_store_get_sums(cli->store, AIGW_ACCOUNT_KEY, key->id,
+                                  &sums);
+        if (err != AIGW_OK) {
+            return cli_fail_store(cli, err, "the sums of a key", NULL);
+        }
+    }
+
+    active = active && key->enabled && key->revoked_ms == 0
+             && !aigw_limit_expired(key->expires_ms, aigw_time_now_ms());
+
+    cli_add_id(object, "id", key->id);
+    cli_add_text(object, "name", key->name);
+    cli_add_text(object, "prefix", key->prefix);
+    cli_add_text(object, "last4", key->last4);
+    cli_add_text(object, "project", project->name);
+    cJSON_AddBoolToObject(object, "enabled", key->enabled);
+    cJSON_AddBoolToObject(object, "active", active);
+    cli_add_time(object, "expires_at", key->expires_ms);
+    cli_add_time(object, "last_used_at", sums.last_ms);
+
+    return CLI_OK;
+}
+
+
+/* With the project looked up. */
+static cli_exit_t
+add_key_of(const cli_t *cli, cJSON *object, const aigw_key_t *key)
+{
+    aigw_err_t      err;
+    aigw_project_t  project;
+
+    err = cli_get_project(cli, key->project_id, &project);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "the project of key", key->name);
+    }
+
+    return add_key(cli, object, key, &project);
+}
+
+
+cli_exit_t
+cmd_key_create(cli_t *cli)
+{
+    char             secret[AIGW_KEY_LEN + 1];
+    aigw_err_t       err;
+    aigw_key_t       key = { 0 };
+    cli_exit_t       code;
+    const char      *name;
+    aigw_project_t   project;
+
+    code = cli_find_project(cli, cli_option(cli, "project")->text, &project);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    code = cmd_key_generate(cli, &key, secret);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    name = cli_option(cli, "name")->text;
+
+    if (name != NULL) {
+        snprintf(key.name, sizeof(key.name), "%s", name);
+
+    } else {
+        snprintf(key.name, sizeof(key.name), "key-%.4s",
+                 key.prefix + sizeof("aigw_") - 1);
+    }
+
+    key.project_id = project.id;
+    cli_take_limits(cli, &key.quota_nano, &key.expires_ms, key.models);
+
+    err = aigw_store_create_key(cli->store, &key);
+
+    if (err == AIGW_OK) {
+        cli->answer = cJSON_CreateObject();
+        code = add_key(cli, cli->answer, &key, &project);
+
+        if (code == CLI_OK) {
+            code = cmd_key_reveal(cli, secret);
+        }
+
+    } else {
+        code = cli_fail_store(cli, err, "key", key.name);
+    }
+
+    aigw_cleanse(secret, sizeof(secret));
+
+    return code;
+}
+
+
+/* What --project names, NULL in *found if it was not given. */
+static cli_exit_t
+find_project(const cli_t *cli, aigw_project_t *project,
+    const aigw_project_t **found)
+{
+    const char  *which;
+
+    which = cli_option(cli, "project")->text;
+    *found = which != NULL ? project : NULL;
+
+    return which != NULL ? cli_find_project(cli, which, project) : CLI_OK;
+}
+
+
+static aigw_err_t
+list_keys(const cli_t *cli, const void *of, const char *cursor, void *things,
+    size_t max, size_t *n)
+{
+    uint64_t               before;
+    aigw_err_t             err;
+    const aigw_project_t  *project = of;
+
+    err = cli_parse_cursor_id(cursor, &before);
+
+    return err != AIGW_OK ? err
+           : aigw_store_list_keys(cli->store, project ? project->id : 0,
+                                  before, things, max, n);
+}
+
+
+static cli_exit_t
+add_listed(const cli_t *cli, cJSON *object, const void *thing)
+{
+    return add_key_of(cli, object, thing);
+}
+
+
+static void
+cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
+{
+    cli_format_cursor_id(((const aigw_key_t *) thing)->id, text);
+}
+
+
+cli_exit_t
+cmd_key_list(cli_t *cli)
+{
+    cli_exit_t                 code;
+    aigw_project_t             project;
+    const aigw_project_t      *of;
+    static const cli_lister_t  lister = {
+        "keys", sizeof(aigw_key_t), list_keys, add_listed, cursor_of
+    };
+
+    code = find_project(cli, &project, &of);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_report(cli);
+
+    return cli_list(cli, &lister, of);
+}
+
+
+static cli_exit_t
+find_key(const cli_t *cli, aigw_key_t *key)
+{
+    cli_exit_t             code;
+    aigw_project_t         project;
+    const aigw_project_t  *of;
+
+    code = find_project(cli, &project, &of);
+
+    return code != CLI_OK ? code
+                          : cli_find_key(cli, of, cli->arg[0].text, key);
+}
+
+
+cli_exit_t
+cmd_key_show(cli_t *cli)
+{
+    aigw_key_t  key;
+    cli_exit_t  code;
+
+    code = find_key(cli, &key);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_report(cli);
+    cli->answer = cJSON_CreateObject();
+
+    return add_key_of(cli, cli->answer, &key);
+}
+
+
+cli_exit_t
+cmd_key_revoke(cli_t *cli)
+{
+    aigw_err_t  err;
+    aigw_key_t  key;
+    cli_exit_t  code;
+
+    code = find_key(cli, &key);
+
+    if (code == CLI_OK) {
+        code = cli_confirm(cli, "revoke key", key.name, 0);
+    }
+
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    /* The moment of the first time stands. */
+
+    if (key.revoked_ms == 0) {
+        key.revoked_ms = aigw_time_now_ms();
+
+        err = aigw_store_update_key(cli->store, &key);
+        if (err != AIGW_OK) {
+            return cli_fail_store(cli, err, "key", key.name);
+        }
+    }
+
+    cli_report(cli);
+    cli->answer = cJSON_CreateObject();
+
+    return add_key_of(cli, cli->answer, &key);
+}

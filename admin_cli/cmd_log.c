@@ -1,0 +1,257 @@
+/*
+ * aigw log: the rows of the ledger, one for each call. A row holds ids; the
+ * names are those of today, null where a thing is gone.
+ */
+
+#include <string.h>
+
+#include "aigw_verdict.h"
+#include "cli.h"
+
+
+static const struct {
+    uint16_t     bit;
+    const char  *name;
+} flags[] = {
+    { AIGW_ROW_BAD_USAGE,    "bad_usage" },
+    { AIGW_ROW_INCONSISTENT, "inconsistent" },
+    { AIGW_ROW_INCOMPLETE,   "incomplete" },
+    { AIGW_ROW_MALFORMED,    "malformed" }
+};
+
+
+static void
+add_flags(cJSON *object, const aigw_row_t *row)
+{
+    cJSON   *array;
+    size_t   i;
+
+    array = cJSON_AddArrayToObject(object, "flags");
+
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (row->flags & flags[i].bit) {
+            cJSON_AddItemToArray(array, cJSON_CreateString(flags[i].name));
+        }
+    }
+}
+
+
+/* A number that is not known is null, not 0. */
+static void
+add_known(cJSON *object, const char *name, int64_t count, int known)
+{
+    if (known) {
+        cli_add_count(object, name, count);
+
+    } else {
+        cJSON_AddNullToObject(object, name);
+    }
+}
+
+
+static void
+add_names(const cli_t *cli, cJSON *object, const aigw_row_t *row)
+{
+    aigw_key_t      key;
+    aigw_user_t     user;
+    aigw_project_t  project;
+
+    cli_add_text(object, "user",
+                 row->user_id != 0
+                 && cli_get_user(cli, row->user_id, &user) == AIGW_OK
+                 ? user.name : NULL);
+    cli_add_text(object, "project",
+                 row->project_id != 0
+                 && cli_get_project(cli, row->project_id, &project) == AIGW_OK
+                 ? project.name : NULL);
+    cli_add_text(object, "key",
+                 row->key_id != 0
+                 && cli_get_key(cli, row->key_id, &key) == AIGW_OK
+                 ? key.name : NULL);
+    cli_add_id(object, "user_id", row->user_id);
+    cli_add_id(object, "project_id", row->project_id);
+    cli_add_id(object, "key_id", row->key_id);
+}
+
+
+static void
+add_tokens(cJSON *object, const aigw_tokens_t *tokens)
+{
+    cli_add_count(object, "prompt_tokens", tokens->prompt_tokens);
+    cli_add_count(object, "completion_tokens", tokens->completion_tokens);
+    cli_add_count(object, "total_tokens",
+                  cli_sum(tokens->prompt_tokens, tokens->completion_tokens));
+    cli_add_count(object, "cached_tokens", tokens->cached_tokens);
+    cli_add_count(object, "reasoning_tokens", tokens->reasoning_tokens);
+}
+
+
+static cli_exit_t
+add_row(const cli_t *cli, cJSON *object, const void *thing)
+{
+    int                         sent;
+    char                        id[AIGW_ROW_ID_TEXT_LEN + 1];
+    const aigw_row_t           *row = thing;
+    const aigw_verdict_info_t  *verdict;
+
+    verdict = aigw_verdict_info(row->verdict);
+    sent = row->attempts != 0;
+    aigw_record_format_id(row->id, id);
+
+    cli_add_text(object, "id", id);
+    cli_add_time(object, "time", row->time_ms);
+    cli_add_time(object, "settled_at", row->settled_ms);
+    cli_add_count(object, "node", row->id[6] << 8 | row->id[7]);
+    add_names(cli, object, row);
+    cli_add_text(object, "tag", row->tag[0] != '\0' ? row->tag : NULL);
+    cli_add_text(object, "model", row->model[0] != '\0' ? row->model : NULL);
+    cli_add_text(object, "route", row->route != AIGW_ROUTE_NONE
+                 ? aigw_record_route_name(row->route) : NULL);
+    cJSON_AddBoolToObject(object, "stream",
+                          (row->flags & AIGW_ROW_STREAM) != 0);
+    add_known(object, "status", row->status, row->status != 0);
+    cli_add_text(object, "verdict", verdict->code);
+    cli_add_text(object, "settled", row->settled != AIGW_SETTLED_NONE
+                 ? aigw_record_settled_name(row->settled) : NULL);
+    add_flags(object, row);
+    add_tokens(object, &row->tokens);
+    add_known(object, "price_version", row->price_version,
+              row->price_version != 0);
+    cli_add_amount(object, "hold", row->hold_nano);
+    cli_add_amount(object, "cost", row->cost_nano);
+    cli_add_count(object, "duration_ms", row->duration_ms);
+    add_known(object, "ttft_ms", row->ttft_ms, sent && row->status != 0);
+    cli_add_count(object, "attempts", row->attempts);
+    cli_add_text(object, "error", row->verdict != AIGW_VERDICT_OK
+                 ? verdict->message : NULL);
+
+    return CLI_OK;
+}
+
+
+cli_exit_t
+cmd_log_filter(const cli_t *cli, aigw_row_filter_t *filter,
+    aigw_project_t *project)
+{
+    cli_exit_t          code;
+    const cli_value_t  *option;
+
+    memset(filter, 0, sizeof(aigw_row_filter_t));
+    filter->model = cli_str("");
+    filter->status = -1;
+
+    option = cli_option(cli, "project");
+
+    if (option->text != NULL) {
+        code = cli_find_project(cli, option->text, project);
+        if (code != CLI_OK) {
+            return code;
+        }
+
+        filter->project_id = project->id;
+    }
+
+    filter->since_ms = cli_option(cli, "since")->number;
+    filter->until_ms = cli_option(cli, "until")->number;
+
+    return CLI_OK;
+}
+
+
+static aigw_err_t
+list_rows(const cli_t *cli, const void *of, const char *cursor, void *things,
+    size_t max, size_t *n)
+{
+    uint8_t     before[AIGW_ROW_ID_LEN] = { 0 };
+    aigw_err_t  err;
+
+    if (cursor != NULL) {
+        err = aigw_record_parse_id(cli_str(cursor), before);
+        if (err != AIGW_OK) {
+            return err;
+        }
+    }
+
+    return aigw_store_list_rows(cli->store, of, before, things, max, n);
+}
+
+
+static void
+cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
+{
+    aigw_record_format_id(((const aigw_row_t *) thing)->id, text);
+}
+
+
+cli_exit_t
+cmd_log_list(cli_t *cli)
+{
+    aigw_key_t                 key;
+    cli_exit_t                 code;
+    aigw_project_t             project;
+    aigw_row_filter_t          filter;
+    const cli_value_t         *option;
+    static const cli_lister_t  lister = {
+        "rows", sizeof(aigw_row_t), list_rows, add_row, cursor_of
+    };
+
+    code = cmd_log_filter(cli, &filter, &project);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    option = cli_option(cli, "key");
+
+    if (option->text != NULL) {
+        code = cli_find_key(cli, filter.project_id != 0 ? &project : NULL,
+                            option->text, &key);
+        if (code != CLI_OK) {
+            return code;
+        }
+
+        filter.key_id = key.id;
+    }
+
+    option = cli_option(cli, "model");
+
+    if (option->text != NULL) {
+        filter.model = cli_str(option->text);
+    }
+
+    option = cli_option(cli, "status");
+
+    if (option->text != NULL) {
+        filter.status = (int) option->number;
+    }
+
+    cli_report(cli);
+
+    return cli_list(cli, &lister, &filter);
+}
+
+
+cli_exit_t
+cmd_log_show(cli_t *cli)
+{
+    uint8_t      id[AIGW_ROW_ID_LEN];
+    aigw_err_t   err;
+    aigw_row_t   row;
+
+    /* No row can have an id that is not one: not found, too. */
+
+    err = aigw_record_parse_id(cli_str(cli->arg[0].text), id);
+
+    if (err == AIGW_OK) {
+        cli_report(cli);
+        err = aigw_store_find_row(cli->store, id, &row);
+    }
+
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err == AIGW_EINVAL ? AIGW_ENOTFOUND : err,
+                              "call", cli->arg[0].text);
+    }
+
+    cli->answer = cJSON_CreateObject();
+
+    return add_row(cli, cli->answer, &row);
+}

@@ -1,0 +1,235 @@
+/* aigw project: a scene that spends, with its keys. */
+
+#include "aigw_limit.h"
+#include "aigw_seal.h"
+#include "aigw_time.h"
+#include "cli.h"
+
+
+#define OWNER      "admin"            /* made by store init */
+#define FIRST_KEY  "default"
+
+
+static int
+is_active(const aigw_project_t *project, const aigw_user_t *user)
+{
+    return project->enabled && user->enabled
+           && !aigw_limit_expired(project->expires_ms, aigw_time_now_ms());
+}
+
+
+static cli_exit_t
+owner_of(const cli_t *cli, const aigw_project_t *project, aigw_user_t *user)
+{
+    aigw_err_t  err;
+
+    err = cli_get_user(cli, project->user_id, user);
+
+    return err == AIGW_OK ? CLI_OK
+           : cli_fail_store(cli, err, "the user of project", project->name);
+}
+
+
+cli_exit_t
+cmd_project_is_active(const cli_t *cli, const aigw_project_t *project,
+    int *active)
+{
+    cli_exit_t   code;
+    aigw_user_t  user;
+
+    code = owner_of(cli, project, &user);
+
+    if (code == CLI_OK) {
+        *active = is_active(project, &user);
+    }
+
+    return code;
+}
+
+
+static cli_exit_t
+add_project(const cli_t *cli, cJSON *object, const aigw_project_t *project)
+{
+    cli_exit_t   code;
+    aigw_user_t  user;
+
+    code = owner_of(cli, project, &user);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_add_id(object, "id", project->id);
+    cli_add_text(object, "name", project->name);
+    cli_add_text(object, "user", user.name);
+
+    code = cli_add_account(cli, object, AIGW_ACCOUNT_PROJECT, project->id,
+                           project->quota_nano);
+
+    cJSON_AddBoolToObject(object, "enabled", project->enabled);
+    cJSON_AddBoolToObject(object, "active", is_active(project, &user));
+    cli_add_time(object, "expires_at", project->expires_ms);
+    cli_add_models(object, "models", project->models);
+
+    return code;
+}
+
+
+static cli_exit_t
+answer_project(cli_t *cli, const aigw_project_t *project)
+{
+    cli->answer = cJSON_CreateObject();
+
+    return add_project(cli, cli->answer, project);
+}
+
+
+cli_exit_t
+cmd_project_create(cli_t *cli)
+{
+    char             secret[AIGW_KEY_LEN + 1];
+    aigw_err_t       err;
+    aigw_key_t       key = { 0 };
+    cli_exit_t       code;
+    aigw_user_t      user;
+    aigw_project_t   project = { 0 };
+    const char      *owner;
+
+    owner = cli_option(cli, "user")->text;
+
+    code = cli_find_user(cli, owner ? owner : OWNER, &user);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    snprintf(project.name, sizeof(project.name), "%s", cli->arg[0].text);
+    project.user_id = user.id;
+    project.enabled = 1;
+    cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
+                    project.models);
+
+    snprintf(key.name, sizeof(key.name), "%s", FIRST_KEY);
+    cli_no_limits(&key.quota_nano, &key.expires_ms, key.models);
+
+    code = cmd_key_generate(cli, &key, secret);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    err = aigw_store_create_project(cli->store, &project, &key);
+
+    if (err == AIGW_OK) {
+        cli->answer = cJSON_CreateObject();
+        code = add_project(cli, cJSON_AddObjectToObject(cli->answer,
+                                                        "project"), &project);
+        if (code == CLI_OK) {
+            code = cmd_key_reveal(cli, secret);
+        }
+
+    } else {
+        code = cli_fail_store(cli, err, "project", project.name);
+    }
+
+    aigw_cleanse(secret, sizeof(secret));
+
+    return code;
+}
+
+
+static aigw_err_t
+list_projects(const cli_t *cli, const void *of, const char *cursor,
+    void *things, size_t max, size_t *n)
+{
+    uint64_t    before;
+    aigw_err_t  err;
+
+    (void) of;
+
+    err = cli_parse_cursor_id(cursor, &before);
+
+    return err != AIGW_OK ? err
+           : aigw_store_list_projects(cli->store, before, things, max, n);
+}
+
+
+static cli_exit_t
+add_listed(const cli_t *cli, cJSON *object, const void *thing)
+{
+    return add_project(cli, object, thing);
+}
+
+
+static void
+cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
+{
+    cli_format_cursor_id(((const aigw_project_t *) thing)->id, text);
+}
+
+
+cli_exit_t
+cmd_project_list(cli_t *cli)
+{
+    static const cli_lister_t  lister = {
+        "projects", sizeof(aigw_project_t), list_projects, add_listed,
+        cursor_of
+    };
+
+    cli_report(cli);
+
+    return cli_list(cli, &lister, NULL);
+}
+
+
+cli_exit_t
+cmd_project_show(cli_t *cli)
+{
+    cli_exit_t      code;
+    aigw_project_t  project;
+
+    code = cli_find_project(cli, cli->arg[0].text, &project);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_report(cli);
+
+    return answer_project(cli, &project);
+}
+
+
+static cli_exit_t
+switch_project(cli_t *cli, uint8_t enabled)
+{
+    aigw_err_t      err;
+    cli_exit_t      code;
+    aigw_project_t  project;
+
+    code = cli_find_project(cli, cli->arg[0].text, &project);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    project.enabled = enabled;
+
+    err = aigw_store_update_project(cli->store, &project);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "project", project.name);
+    }
+
+    cli_report(cli);
+
+    return answer_project(cli, &project);
+}
+
+
+cli_exit_t
+cmd_project_disable(cli_t *cli)
+{
+    return switch_project(cli, 0);
+}
+
+
+cli_exit_t
+cmd_project_enable(cli_t *cli)
+{
+    return switch_project(cli, 1);
+}

@@ -1,0 +1,145 @@
+/* aigw setting: the few values that belong to the whole store. */
+
+#include <string.h>
+
+#include "cli.h"
+
+
+#define BASE_URL  "base_url"
+
+
+static cli_exit_t
+check_base_url(const cli_t *cli, const char *text,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    cli_url_t  parts;
+
+    return cli_check_url(cli, text, value, &parts);
+}
+
+
+/* Those that there are; check writes the form that is kept. */
+static const struct {
+    const char   *name;
+    cli_exit_t  (*check)(const cli_t *cli, const char *text,
+                         char value[AIGW_VALUE_MAX + 1]);
+} settings[] = {
+    { BASE_URL, check_base_url }
+};
+
+#define SETTINGS  (sizeof(settings) / sizeof(settings[0]))
+
+
+static cli_exit_t
+add_setting(const cli_t *cli, cJSON *object, const char *name)
+{
+    char        value[AIGW_VALUE_MAX + 1];
+    aigw_err_t  err;
+
+    err = aigw_store_get_setting(cli->store, cli_str(name), value);
+
+    if (err != AIGW_OK && err != AIGW_ENOTFOUND) {
+        return cli_fail_store(cli, err, "setting", name);
+    }
+
+    cli_add_text(object, "name", name);
+    cli_add_text(object, "value", err == AIGW_OK ? value : NULL);
+
+    return CLI_OK;
+}
+
+
+cli_exit_t
+cmd_setting_list(cli_t *cli)
+{
+    cJSON       *items, *item;
+    size_t       i;
+    cli_exit_t   code;
+
+    items = cli_new_list(cli);
+    code = CLI_OK;
+
+    for (i = 0; code == CLI_OK && i < SETTINGS; i++) {
+        item = cJSON_CreateObject();
+        cJSON_AddItemToArray(items, item);
+        code = add_setting(cli, item, settings[i].name);
+    }
+
+    return code;
+}
+
+
+static cli_exit_t
+unknown(const cli_t *cli, const char *name)
+{
+    char           hint[80];
+    size_t         i;
+    cli_suggest_t  suggest = { name, NULL, 0 };
+
+    for (i = 0; i < SETTINGS; i++) {
+        cli_suggest(&suggest, settings[i].name);
+    }
+
+    snprintf(hint, sizeof(hint), "did you mean '%s'?",
+             suggest.best ? suggest.best : settings[0].name);
+
+    return cli_fail(cli, CLI_USAGE, hint, "there is no setting '%s'", name);
+}
+
+
+cli_exit_t
+cmd_setting_set(cli_t *cli)
+{
+    char         value[AIGW_VALUE_MAX + 1];
+    size_t       i;
+    aigw_err_t   err;
+    cli_exit_t   code;
+    const char  *name;
+
+    name = cli->arg[0].text;
+
+    for (i = 0; i < SETTINGS && strcmp(settings[i].name, name) != 0; i++) {
+        /* void */
+    }
+
+    if (i == SETTINGS) {
+        return unknown(cli, name);
+    }
+
+    value[0] = '\0';
+
+    if (cli->arg[1].text[0] != '\0') {
+        code = settings[i].check(cli, cli->arg[1].text, value);
+        if (code != CLI_OK) {
+            return code;
+        }
+    }
+
+    err = aigw_store_set_setting(cli->store, cli_str(name), cli_str(value));
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "setting", name);
+    }
+
+    cli->answer = cJSON_CreateObject();
+
+    return add_setting(cli, cli->answer, name);
+}
+
+
+cli_exit_t
+cmd_setting_base_url(const cli_t *cli, char value[AIGW_VALUE_MAX + 1])
+{
+    aigw_err_t  err;
+
+    err = aigw_store_get_setting(cli->store, cli_str(BASE_URL), value);
+
+    if (err == AIGW_OK) {
+        return CLI_OK;
+    }
+
+    value[0] = '\0';
+
+    return err == AIGW_ENOTFOUND ? CLI_OK
+                                 : cli_fail_store(cli, err, "setting",
+                                                  BASE_URL);
+}

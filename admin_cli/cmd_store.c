@@ -1,0 +1,189 @@
+/* aigw store: make one, look at one. */
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+
+#define WORKERS_GROUP  "www-data"
+
+
+/* The group of nginx's workers: as asked, or Debian's where there is one and
+   the caller may give files away. */
+static cli_exit_t
+find_group(const cli_t *cli, gid_t *gid, const char **name)
+{
+    struct group       *group;
+    const cli_value_t  *option;
+
+    option = cli_option(cli, "group");
+    *name = option->text;
+
+    if (*name == NULL && geteuid() == 0) {
+        *name = WORKERS_GROUP;
+    }
+
+    *gid = (gid_t) -1;
+
+    if (*name == NULL) {
+        return CLI_OK;
+    }
+
+    errno = 0;
+    group = getgrnam(*name);
+
+    if (group != NULL) {
+        *gid = group->gr_gid;
+        return CLI_OK;
+    }
+
+    if (option->text == NULL) {
+        *name = NULL;
+        return CLI_OK;
+    }
+
+    return cli_fail(cli, CLI_NOT_FOUND, NULL, "no such group: '%s'", *name);
+}
+
+
+cli_exit_t
+cmd_store_init(cli_t *cli)
+{
+    char          fault[AIGW_FAULT_LEN + 1], id[AIGW_STORE_ID_LEN + 1];
+    char         *real, key_file[4096];
+    gid_t         gid;
+    cJSON        *answer;
+    aigw_err_t    err;
+    aigw_str_t    store_id;
+    cli_exit_t    code;
+    const char   *path, *group;
+
+    path = cli->arg[0].text;
+
+    code = find_group(cli, &gid, &group);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    fault[0] = '\0';
+    err = aigw_store_init(path, gid, fault);
+
+    if (err == AIGW_OK) {
+        err = aigw_store_open(path, 0, &cli->store, fault);
+    }
+
+    if (err != AIGW_OK) {
+        return cli_fail(cli, cli_exit_of(err), NULL, "%s",
+                        fault[0] != '\0' ? fault : aigw_strerror(err));
+    }
+
+    store_id = aigw_store_id(cli->store);
+    snprintf(id, sizeof(id), "%.*s", (int) store_id.len, store_id.data);
+    real = realpath(path, NULL);
+    snprintf(key_file, sizeof(key_file), "%s/key", real ? real : path);
+
+    answer = cJSON_CreateObject();
+    cli_add_text(answer, "path", real ? real : path);
+    cli_add_text(answer, "id", id);
+    cli_add_text(answer, "group", group);
+    cli_add_text(answer, "key_file", key_file);
+    cli_add_text(answer, "admin", "admin");
+    cli->answer = answer;
+
+    snprintf(cli->next, sizeof(cli->next), "next: export AIGW_STORE=%s; aigw"
+             " project create NAME", real ? real : path);
+    free(real);
+
+    return CLI_OK;
+}
+
+
+static void
+add_live(cJSON *answer, const aigw_live_t *live, const char *path)
+{
+    aigw_live_stats_t  stats;
+
+    if (live == NULL) {
+        cJSON_AddNullToObject(answer, "live_path");
+        cJSON_AddNullToObject(answer, "accounts");
+        cJSON_AddNullToObject(answer, "journals");
+        cJSON_AddNullToObject(answer, "undrained");
+        cJSON_AddNullToObject(answer, "refusals_unlogged");
+
+        return;
+    }
+
+    aigw_live_stats(live, &stats);
+    cli_add_text(answer, "live_path", path);
+    cli_add_count(answer, "accounts", (int64_t) stats.accounts);
+    cli_add_count(answer, "journals", (int64_t) stats.journals);
+    cli_add_count(answer, "undrained", (int64_t) stats.undrained);
+    cli_add_count(answer, "refusals_unlogged",
+                  (int64_t) stats.refusals_unlogged);
+}
+
+
+/* Drains nothing: what waits in the journals is what it tells. */
+cli_exit_t
+cmd_store_stats(cli_t *cli)
+{
+    char                 path[AIGW_LIVE_PATH_LEN + 1];
+    char                 fault[AIGW_FAULT_LEN + 1];
+    char                 id[AIGW_STORE_ID_LEN + 1];
+    size_t               i;
+    cJSON               *answer;
+    aigw_err_t           err;
+    aigw_str_t           store_id;
+    aigw_store_stats_t   s;
+
+    err = aigw_store_stats(cli->store, &s);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "the store's figures", NULL);
+    }
+
+    const struct {
+        const char  *name;
+        uint64_t     count;
+    } counts[] = {
+        { "schema", AIGW_STORE_SCHEMA },
+        { "users", s.users },
+        { "projects", s.projects },
+        { "keys", s.keys },
+        { "models", s.models },
+        { "prices", s.prices },
+        { "upstreams", s.upstreams },
+        { "rows", s.rows },
+        { "rollups", s.rollups },
+        { "control_bytes", s.control_bytes },
+        { "usage_bytes", s.usage_bytes },
+        { "control_map_bytes", s.control_map_bytes },
+        { "usage_map_bytes", s.usage_map_bytes },
+        { "control_readers", s.control_readers },
+        { "usage_readers", s.usage_readers }
+    };
+
+    store_id = aigw_store_id(cli->store);
+    snprintf(id, sizeof(id), "%.*s", (int) store_id.len, store_id.data);
+    aigw_live_locate(store_id, path);
+
+    if (aigw_live_open(path, NULL, &cli->live, fault) != AIGW_OK) {
+        cli->live = NULL;
+    }
+
+    answer = cJSON_CreateObject();
+    cli_add_text(answer, "path", cli->store_path);
+    cli_add_text(answer, "id", id);
+
+    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        cli_add_count(answer, counts[i].name, (int64_t) counts[i].count);
+    }
+
+    add_live(answer, cli->live, path);
+    cli->answer = answer;
+
+    return CLI_OK;
+}

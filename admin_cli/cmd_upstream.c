@@ -1,0 +1,149 @@
+/*
+ * aigw upstream: where calls go, and the key that we have there, sealed. The
+ * key is read here and opened for `upstream test` alone; it is never printed.
+ */
+
+#include <string.h>
+
+#include "aigw_seal.h"
+#include "cli.h"
+
+
+static cli_exit_t
+add_upstream(const cli_t *cli, cJSON *object, const void *thing)
+{
+    const aigw_upstream_t  *upstream = thing;
+
+    (void) cli;
+
+    cli_add_id(object, "id", upstream->id);
+    cli_add_text(object, "name", upstream->name);
+    cli_add_text(object, "url", upstream->url);
+    cli_add_time(object, "created_at", upstream->created_ms);
+    cli_add_time(object, "changed_at", upstream->changed_ms);
+
+    return CLI_OK;
+}
+
+
+/* https, but for this machine itself; "/v1" at the end is ours to add. */
+static cli_exit_t
+check_url(const cli_t *cli, const char *text, char url[AIGW_URL_MAX + 1])
+{
+    size_t      len;
+    cli_url_t   parts;
+    cli_exit_t  code;
+
+    code = cli_check_url(cli, text, url, &parts);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    if (!parts.https && !parts.loopback) {
+        return cli_fail(cli, CLI_USAGE, "http would send its key in clear",
+                        "--url: https is required, but for 127.0.0.1, ::1 and"
+                        " localhost");
+    }
+
+    len = strlen(url);
+
+    if (len > 3 && strcmp(url + len - 3, "/v1") == 0) {
+        url[len - 3] = '\0';
+    }
+
+    return CLI_OK;
+}
+
+
+static cli_exit_t
+save(cli_t *cli, aigw_upstream_t *upstream, const char *secret)
+{
+    aigw_err_t          err;
+    cli_exit_t          code;
+    aigw_seal_master_t  master;
+
+    code = cli_read_master(cli, &master);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    err = aigw_store_set_upstream(cli->store, &master, upstream,
+                                  cli_str(secret));
+    aigw_cleanse(&master, sizeof(master));
+
+    if (err == AIGW_EINVAL && secret[0] == '\0') {
+        return cli_fail(cli, CLI_USAGE, "one line on stdin, or --key-file F",
+                        "a new upstream, or one with a new URL, needs its"
+                        " key");
+    }
+
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "upstream", upstream->name);
+    }
+
+    cli->answer = cJSON_CreateObject();
+    snprintf(cli->next, sizeof(cli->next), "next: aigw upstream test %s",
+             upstream->name);
+
+    return add_upstream(cli, cli->answer, upstream);
+}
+
+
+cli_exit_t
+cmd_upstream_set(cli_t *cli)
+{
+    char              secret[AIGW_SECRET_MAX + 1];
+    cli_exit_t        code;
+    aigw_upstream_t   upstream;
+
+    memset(&upstream, 0, sizeof(upstream));
+    snprintf(upstream.name, sizeof(upstream.name), "%s", cli->arg[0].text);
+
+    code = check_url(cli, cli_option(cli, "url")->text, upstream.url);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    code = cli_read_secret(cli, cli_option(cli, "key-file")->text,
+                           "Key of the upstream: ", secret);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    code = save(cli, &upstream, secret);
+    aigw_cleanse(secret, sizeof(secret));
+
+    return code;
+}
+
+
+static aigw_err_t
+list_upstreams(const cli_t *cli, const void *of, const char *cursor,
+    void *things, size_t max, size_t *n)
+{
+    (void) of;
+
+    return aigw_store_list_upstreams(cli->store,
+                                     cli_str(cursor ? cursor : ""), things,
+                                     max, n);
+}
+
+
+static void
+cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
+{
+    snprintf(text, CLI_CURSOR_LEN + 1, "%s",
+             ((const aigw_upstream_t *) thing)->name);
+}
+
+
+cli_exit_t
+cmd_upstream_list(cli_t *cli)
+{
+    static const cli_lister_t  lister = {
+        "upstreams", sizeof(aigw_upstream_t), list_upstreams, add_upstream,
+        cursor_of
+    };
+
+    return cli_list(cli, &lister, NULL);
+}

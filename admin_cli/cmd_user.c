@@ -1,0 +1,156 @@
+/* aigw user: whom projects belong to. */
+
+#include "cli.h"
+
+
+static cli_exit_t
+add_user(const cli_t *cli, cJSON *object, const aigw_user_t *user)
+{
+    cli_exit_t  code;
+
+    cli_add_id(object, "id", user->id);
+    cli_add_text(object, "name", user->name);
+    cli_add_text(object, "role", user->admin ? "admin" : "member");
+
+    code = cli_add_account(cli, object, AIGW_ACCOUNT_USER, user->id,
+                           user->quota_nano);
+
+    cJSON_AddBoolToObject(object, "enabled", user->enabled);
+    cJSON_AddBoolToObject(object, "active", user->enabled);
+
+    return code;
+}
+
+
+static cli_exit_t
+answer_user(cli_t *cli, const aigw_user_t *user)
+{
+    cli->answer = cJSON_CreateObject();
+
+    return add_user(cli, cli->answer, user);
+}
+
+
+cli_exit_t
+cmd_user_create(cli_t *cli)
+{
+    aigw_err_t          err;
+    aigw_user_t         user = { 0 };
+    const cli_value_t  *quota;
+
+    quota = cli_option(cli, "quota");
+
+    snprintf(user.name, sizeof(user.name), "%s", cli->arg[0].text);
+    user.admin = cli_option(cli, "admin")->text != NULL;
+    user.enabled = 1;
+    user.quota_nano = quota->text ? quota->number : AIGW_UNLIMITED;
+
+    err = aigw_store_create_user(cli->store, &user);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "user", user.name);
+    }
+
+    snprintf(cli->next, sizeof(cli->next),
+             "next: aigw project create NAME --user %s", user.name);
+
+    return answer_user(cli, &user);
+}
+
+
+static aigw_err_t
+list_users(const cli_t *cli, const void *of, const char *cursor, void *things,
+    size_t max, size_t *n)
+{
+    uint64_t    before;
+    aigw_err_t  err;
+
+    (void) of;
+
+    err = cli_parse_cursor_id(cursor, &before);
+
+    return err != AIGW_OK ? err
+           : aigw_store_list_users(cli->store, before, things, max, n);
+}
+
+
+static cli_exit_t
+add_listed(const cli_t *cli, cJSON *object, const void *thing)
+{
+    return add_user(cli, object, thing);
+}
+
+
+static void
+cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
+{
+    cli_format_cursor_id(((const aigw_user_t *) thing)->id, text);
+}
+
+
+cli_exit_t
+cmd_user_list(cli_t *cli)
+{
+    static const cli_lister_t  lister = {
+        "users", sizeof(aigw_user_t), list_users, add_listed, cursor_of
+    };
+
+    cli_report(cli);
+
+    return cli_list(cli, &lister, NULL);
+}
+
+
+cli_exit_t
+cmd_user_show(cli_t *cli)
+{
+    cli_exit_t   code;
+    aigw_user_t  user;
+
+    code = cli_find_user(cli, cli->arg[0].text, &user);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_report(cli);
+
+    return answer_user(cli, &user);
+}
+
+
+static cli_exit_t
+switch_user(cli_t *cli, uint8_t enabled)
+{
+    aigw_err_t   err;
+    cli_exit_t   code;
+    aigw_user_t  user;
+
+    code = cli_find_user(cli, cli->arg[0].text, &user);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    user.enabled = enabled;
+
+    err = aigw_store_update_user(cli->store, &user);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "user", user.name);
+    }
+
+    cli_report(cli);
+
+    return answer_user(cli, &user);
+}
+
+
+cli_exit_t
+cmd_user_disable(cli_t *cli)
+{
+    return switch_user(cli, 0);
+}
+
+
+cli_exit_t
+cmd_user_enable(cli_t *cli)
+{
+    return switch_user(cli, 1);
+}

@@ -1,0 +1,201 @@
+/*
+ * The map of the module: its types, and what each of its files offers to the
+ * others. One file a phase; tables only in ngx_ai_gateway_module.c.
+ */
+
+#ifndef NGX_AI_GATEWAY_H
+#define NGX_AI_GATEWAY_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <openssl/crypto.h>
+
+#include "aigw_ledger.h"
+#include "aigw_limit.h"
+#include "aigw_live.h"
+#include "aigw_request.h"
+#include "aigw_seal.h"
+#include "aigw_store.h"
+#include "aigw_time.h"
+#include "aigw_usage.h"
+#include "aigw_verdict.h"
+
+
+typedef struct {
+    ngx_str_t            store;              /* ai_gateway_store */
+    ngx_msec_t           flush_interval;     /* ai_gateway_flush_interval */
+    aigw_seal_master_t  *master;             /* read while root, at start */
+} ngx_ai_gateway_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t           enable;             /* ai_gateway */
+    ngx_str_t            upstream;           /* ai_gateway_upstream */
+} ngx_ai_gateway_loc_conf_t;
+
+
+/* How far a request has come. */
+typedef enum {
+    NGX_AI_GATEWAY_NEW = 0,
+    NGX_AI_GATEWAY_BODY,               /* its body is being read or scanned */
+    NGX_AI_GATEWAY_SCANNED,            /* the body is known, nothing decided */
+    NGX_AI_GATEWAY_ADMITTED,           /* the upstream may be called */
+    NGX_AI_GATEWAY_ANSWERED            /* an answer of ours is on its way */
+} ngx_ai_gateway_state_e;
+
+
+/* Facts of one request, of constant size. A pool cleanup keeps it through
+   internal redirects, which clear r->ctx. */
+typedef struct {
+    ngx_http_request_t         *request;
+
+    uint8_t                     id[AIGW_ROW_ID_LEN];
+    u_char                      id_text[AIGW_ROW_ID_TEXT_LEN + 1];
+
+    uint8_t                     hash[AIGW_KEY_HASH_LEN];
+    aigw_live_account_t         account[AIGW_LIVE_LEVELS];
+    char                        project[AIGW_NAME_MAX + 1];
+    char                        key_prefix[AIGW_KEY_PREFIX_LEN + 1];
+    char                        model[AIGW_MODEL_MAX + 1];
+    aigw_price_t                price;
+    int64_t                     time_ms;     /* admission, or refusal */
+    int64_t                     body_bytes;
+    aigw_tokens_t               tokens;      /* what is charged */
+    int64_t                     cost_nano;
+    int64_t                     first_byte_ms;  /* 0: none yet */
+
+    /* body: the request's scan, then the answer's meter */
+    union {
+        aigw_request_t          request;
+        aigw_usage_meter_t      meter;
+    } scan;
+    ngx_event_t                 scan_event;
+    off_t                       scan_offset;
+
+    /* content and filters */
+    ngx_http_handler_pt         content_handler;
+    ngx_int_t                 (*create_request)(ngx_http_request_t *r);
+    void                      (*finalize_request)(ngx_http_request_t *r,
+                                    ngx_int_t rc);
+    u_char                     *hold;        /* made when first needed */
+    size_t                      hold_bytes;
+    ngx_chain_t                *free;
+    ngx_chain_t                *busy;
+    ngx_str_t                   error_body;  /* takes the place of an answer */
+
+    uint8_t                     state;       /* ngx_ai_gateway_state_e */
+    uint8_t                     route;       /* aigw_route_t */
+    uint8_t                     verdict;     /* aigw_verdict_t */
+    uint8_t                     settled;     /* aigw_settled_t, once logged */
+
+    unsigned                    key_known:1;
+    unsigned                    stream:1;
+    unsigned                    hide_usage:1;
+    unsigned                    local:1;     /* the answer is ours */
+    unsigned                    metered:1;   /* scan.meter is at work */
+    unsigned                    passed:1;    /* the upstream's answer is 2xx */
+    unsigned                    replaced:1;  /* error_body has been sent */
+    unsigned                    encoded:1;   /* the answer cannot be read */
+    unsigned                    upstream_done:1;
+    unsigned                    complete:1;  /* the answer came to its end */
+    unsigned                    meter_done:1;
+    unsigned                    logged:1;
+} ngx_ai_gateway_ctx_t;
+
+
+#define ngx_ai_gateway_amcf(r)                                                \
+    ((const ngx_ai_gateway_main_conf_t *)                                     \
+        ngx_http_get_module_main_conf(r, ngx_ai_gateway_module))
+
+#define ngx_ai_gateway_alcf(r)                                                \
+    ((const ngx_ai_gateway_loc_conf_t *)                                      \
+        ngx_http_get_module_loc_conf(r, ngx_ai_gateway_module))
+
+
+/* ngx_ai_gateway_module.c: directives, registration */
+extern ngx_module_t  ngx_ai_gateway_module;
+
+/* ngx_ai_gateway_process.c: store, live segment, journal and flusher of a
+   worker. While they cannot be had every getter answers NULL, and one line in
+   the error log says why. */
+ngx_int_t ngx_ai_gateway_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_ai_gateway_init_process(ngx_cycle_t *cycle);
+void ngx_ai_gateway_exit_process(ngx_cycle_t *cycle);
+aigw_store_t *ngx_ai_gateway_store(void);
+aigw_live_t *ngx_ai_gateway_live(void);
+aigw_journal_t *ngx_ai_gateway_journal(void);
+void ngx_ai_gateway_store_failed(ngx_http_request_t *r, const char *what,
+    aigw_err_t err);
+
+/* ngx_ai_gateway_access.c: preaccess, and what is checked there */
+ngx_int_t ngx_ai_gateway_access_handler(ngx_http_request_t *r);
+ngx_ai_gateway_ctx_t *ngx_ai_gateway_get_ctx(ngx_http_request_t *r);
+ngx_ai_gateway_ctx_t *ngx_ai_gateway_create_ctx(ngx_http_request_t *r);
+int64_t ngx_ai_gateway_now_ms(void);
+
+/* Looks the key of ctx up again and applies every rule above the body.
+   NGX_OK, or NGX_DONE: refused and answered. */
+ngx_int_t ngx_ai_gateway_check_access(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, aigw_access_t *access);
+
+/* ngx_ai_gateway_credential.c */
+
+/* Finds the credential and hashes it into ctx. NGX_OK, or NGX_DONE: refused
+   and answered. */
+ngx_int_t ngx_ai_gateway_authenticate(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+
+/* ngx_ai_gateway_body.c: reads and scans the body, splices it */
+ngx_int_t ngx_ai_gateway_read_body(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+ngx_int_t ngx_ai_gateway_splice_body(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+
+/* ngx_ai_gateway_content.c: around the location's content handler */
+ngx_int_t ngx_ai_gateway_content_handler(ngx_http_request_t *r);
+
+/* ngx_ai_gateway_header_filter.c: the answer is judged by its headers */
+ngx_int_t ngx_ai_gateway_init_header_filter(ngx_conf_t *cf);
+
+/* ngx_ai_gateway_body_filter.c: the answer is metered while it flows */
+ngx_int_t ngx_ai_gateway_init_body_filter(ngx_conf_t *cf);
+void ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx);
+
+/* ngx_ai_gateway_error.c: refusals as JSON in the dialect of the API */
+
+/* Answers at once with the verdict's status and body. message NULL: its own;
+   else text of the caller's (copied). param may be NULL. NGX_DONE, the request
+   is finalized. */
+ngx_int_t ngx_ai_gateway_refuse(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, aigw_verdict_t verdict, const char *param,
+    ngx_str_t *message);
+
+/* The JSON body of a verdict, from r's pool. */
+ngx_int_t ngx_ai_gateway_error_body(ngx_http_request_t *r,
+    aigw_verdict_t verdict, const char *param, ngx_str_t *message,
+    ngx_str_t *body);
+
+/* The headers that go with it. */
+ngx_int_t ngx_ai_gateway_error_headers(ngx_http_request_t *r,
+    aigw_verdict_t verdict);
+
+/* Sends a complete JSON answer made here. NGX_DONE, r is finalized. */
+ngx_int_t ngx_ai_gateway_send_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body);
+
+ngx_int_t ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
+/* ngx_ai_gateway_models.c: GET /v1/models */
+ngx_int_t ngx_ai_gateway_models(ngx_http_request_t *r,
+    const aigw_access_t *access);
+
+/* ngx_ai_gateway_log.c: the end of every request, once */
+ngx_int_t ngx_ai_gateway_log_handler(ngx_http_request_t *r);
+
+/* ngx_ai_gateway_vars.c */
+ngx_int_t ngx_ai_gateway_add_variables(ngx_conf_t *cf);
+
+#endif /* NGX_AI_GATEWAY_H */

@@ -1,0 +1,327 @@
+/*
+ * Around the location's own content handler: while it builds the upstream's
+ * request, and only then, the header list is the one an upstream may see, with
+ * the operator's key in it. Earlier, auth_request and mirror would carry it.
+ */
+
+#include "ngx_ai_gateway.h"
+
+
+/* What goes up; everything else stays here. */
+static ngx_str_t  ngx_ai_gateway_request_headers[] = {
+    ngx_string("accept"),
+    ngx_string("accept-language"),
+    ngx_string("content-type"),
+    ngx_string("openai-beta"),
+    ngx_string("user-agent"),
+    ngx_null_string
+};
+
+
+/* Upstream keys opened lately: a seal costs more to open than to compare. */
+static struct {
+    size_t   sealed_len;
+    uint8_t  sealed[AIGW_SEALED_MAX];
+    char     secret[AIGW_SECRET_MAX];
+    size_t   secret_len;
+} ngx_ai_gateway_opened;
+
+
+/* The key of the location's upstream, open. Borrowed until the next call. */
+static ngx_int_t
+ngx_ai_gateway_upstream_key(ngx_http_request_t *r, aigw_str_t *secret)
+{
+    aigw_err_t                        err;
+    aigw_str_t                        name;
+    aigw_upstream_t                   upstream;
+    const ngx_ai_gateway_loc_conf_t  *alcf;
+
+    alcf = ngx_ai_gateway_alcf(r);
+
+    name.data = (char *) alcf->upstream.data;
+    name.len = alcf->upstream.len;
+
+    if (ngx_ai_gateway_store() == NULL) {
+        return NGX_DECLINED;
+    }
+
+    err = aigw_store_find_upstream(ngx_ai_gateway_store(), name, &upstream);
+
+    if (err != AIGW_OK) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "ai_gateway: no key for upstream \"%V\": %s (\"aigw"
+                      " upstream set %V ...\" stores one)",
+                      &alcf->upstream, aigw_strerror(err), &alcf->upstream);
+        return NGX_DECLINED;
+    }
+
+    if (upstream.sealed_len != ngx_ai_gateway_opened.sealed_len
+        || ngx_memcmp(upstream.sealed, ngx_ai_gateway_opened.sealed,
+                      upstream.sealed_len)
+           != 0)
+    {
+        ngx_ai_gateway_opened.sealed_len = 0;
+
+        err = aigw_unseal(ngx_ai_gateway_amcf(r)->master, upstream.id,
+                          upstream.sealed, upstream.sealed_len,
+                          ngx_ai_gateway_opened.secret,
+                          &ngx_ai_gateway_opened.secret_len);
+        if (err != AIGW_OK) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "ai_gateway: the key of upstream \"%V\" does not"
+                          " open: %s (another master key? set it again)",
+                          &alcf->upstream, aigw_strerror(err));
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(ngx_ai_gateway_opened.sealed, upstream.sealed,
+                   upstream.sealed_len);
+        ngx_ai_gateway_opened.sealed_len = upstream.sealed_len;
+    }
+
+    secret->data = ngx_ai_gateway_opened.secret;
+    secret->len = ngx_ai_gateway_opened.secret_len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_push_header(ngx_list_t *list, const char *name,
+    const char *lowcase, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(list);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->lowcase_key = (u_char *) lowcase;
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_ai_gateway_goes_up(const ngx_table_elt_t *h)
+{
+    ngx_str_t  *name;
+
+    for (name = ngx_ai_gateway_request_headers; name->len; name++) {
+
+        if (h->key.len == name->len
+            && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* The header list that goes up, and the value in it that is secret. NGX_OK,
+   NGX_DECLINED: there is no key to be had, NGX_ERROR. */
+static ngx_int_t
+ngx_ai_gateway_upstream_headers(ngx_http_request_t *r, ngx_list_t *list,
+    ngx_str_t *authorization)
+{
+    ngx_int_t         rc;
+    ngx_uint_t        i;
+    aigw_str_t        secret;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *copy;
+
+    static ngx_str_t  identity = ngx_string("identity");
+
+    rc = ngx_ai_gateway_upstream_key(r, &secret);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_list_init(list, r->pool, 8, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (!ngx_ai_gateway_goes_up(&h[i])) {
+            continue;
+        }
+
+        copy = ngx_list_push(list);
+        if (copy == NULL) {
+            return NGX_ERROR;
+        }
+
+        *copy = h[i];
+    }
+
+    authorization->len = sizeof("Bearer ") - 1 + secret.len;
+    authorization->data = ngx_pnalloc(r->pool, authorization->len);
+    if (authorization->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ngx_cpymem(authorization->data, "Bearer ",
+                          sizeof("Bearer ") - 1),
+               secret.data, secret.len);
+
+    if (ngx_ai_gateway_push_header(list, "Authorization", "authorization",
+                                   authorization)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* what is compressed cannot be metered */
+
+    return ngx_ai_gateway_push_header(list, "Accept-Encoding",
+                                      "accept-encoding", &identity);
+}
+
+
+/* Runs call with the upstream's header list in the client's place. */
+static ngx_int_t
+ngx_ai_gateway_with_headers(ngx_http_request_t *r,
+    ngx_int_t (*call)(ngx_http_request_t *r))
+{
+    ngx_int_t   rc;
+    ngx_str_t   authorization;
+    ngx_list_t  client, upstream;
+
+    rc = ngx_ai_gateway_upstream_headers(r, &upstream, &authorization);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    client = r->headers_in.headers;
+    r->headers_in.headers = upstream;
+
+    rc = call(r);
+
+    r->headers_in.headers = client;
+
+    /* the request that was built has a copy of its own */
+
+    aigw_cleanse(authorization.data, authorization.len);
+
+    return rc;
+}
+
+
+/* Takes the place of the upstream's own create_request. */
+static ngx_int_t
+ngx_ai_gateway_create_request(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    ctx = ngx_ai_gateway_get_ctx(r);
+
+    rc = ngx_ai_gateway_with_headers(r, ctx->create_request);
+
+    return rc == NGX_DECLINED ? NGX_ERROR : rc;
+}
+
+
+/* Every end of an upstream comes by here, with its code; some call no filter
+   (design, section 2). */
+static void
+ngx_ai_gateway_finalize_upstream(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    ctx = ngx_ai_gateway_get_ctx(r);
+
+    ctx->upstream_done = 1;
+    ctx->complete = (rc == 0);
+
+    ctx->finalize_request(r, rc);
+}
+
+
+static void
+ngx_ai_gateway_hook_upstream(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return;
+    }
+
+    ctx->finalize_request = u->finalize_request;
+    u->finalize_request = ngx_ai_gateway_finalize_upstream;
+
+    if (u->request_bufs == NULL) {
+        /* it waits for a cache: the request is built later */
+        ctx->create_request = u->create_request;
+        u->create_request = ngx_ai_gateway_create_request;
+    }
+}
+
+
+ngx_int_t
+ngx_ai_gateway_content_handler(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    ctx = ngx_ai_gateway_get_ctx(r);
+
+    if (ctx == NULL || ctx->state != NGX_AI_GATEWAY_ADMITTED
+        || ctx->content_handler == NULL)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "ai_gateway: nothing to pass the call to: a location"
+                      " with \"ai_gateway on\" needs a \"proxy_pass\"");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* what was judged is what is sent: the path as the route table has it */
+
+    r->uri.data = (u_char *) aigw_record_route_name(ctx->route);
+    r->uri.len = ngx_strlen(r->uri.data);
+    r->args.len = 0;
+    r->valid_unparsed_uri = 0;
+    r->quoted_uri = 0;
+
+    ctx->upstream_done = 0;
+    ctx->complete = 0;
+
+    rc = ngx_ai_gateway_with_headers(r, ctx->content_handler);
+
+    if (rc == NGX_DECLINED) {
+        /* the phase engine finalizes once more */
+        r->main->count++;
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL,
+                                     NULL);
+    }
+
+    ngx_ai_gateway_hook_upstream(r, ctx);
+
+    return rc;
+}

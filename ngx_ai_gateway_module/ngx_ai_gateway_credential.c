@@ -1,0 +1,181 @@
+/*
+ * Finds the one credential of a request, where it may stand and where it may
+ * not (threats A01 to A13), and hashes it. Nothing of it is kept or logged.
+ */
+
+#include "ngx_ai_gateway.h"
+
+
+/* Query arguments that other services take keys from. */
+static ngx_str_t  ngx_ai_gateway_key_args[] = {
+    ngx_string("key"),
+    ngx_string("api_key"),
+    ngx_string("apikey"),
+    ngx_string("api-key"),
+    ngx_string("access_token"),
+    ngx_null_string
+};
+
+
+/* Headers that other services take keys from. */
+static ngx_str_t  ngx_ai_gateway_key_headers[] = {
+    ngx_string("x-api-key"),
+    ngx_string("api-key"),
+    ngx_string("x-goog-api-key"),
+    ngx_null_string
+};
+
+
+/* True if the query has a key; then nothing that is logged keeps it. */
+static ngx_uint_t
+ngx_ai_gateway_key_in_url(ngx_http_request_t *r)
+{
+    u_char      *p;
+    ngx_str_t   *name, value;
+    ngx_uint_t   found;
+
+    if (r->args.len == 0) {
+        return 0;
+    }
+
+    found = ngx_strlcasestrn(r->args.data, r->args.data + r->args.len,
+                             (u_char *) "aigw_", 5 - 1)
+            != NULL;
+
+    for (name = ngx_ai_gateway_key_args; !found && name->len; name++) {
+        found = ngx_http_arg(r, name->data, name->len, &value) == NGX_OK;
+    }
+
+    if (!found) {
+        return 0;
+    }
+
+    r->args.len = 0;
+
+    p = ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
+    if (p != NULL) {
+        r->unparsed_uri.len = p - r->unparsed_uri.data;
+    }
+
+    p = ngx_strlchr(r->request_line.data,
+                    r->request_line.data + r->request_line.len, '?');
+    if (p != NULL) {
+        r->request_line.len = p - r->request_line.data;
+    }
+
+    return 1;
+}
+
+
+/* The token of "Bearer TOKEN"; its length 0 if the header is none. RFC 9110:
+   the scheme's case does not matter, one space or more stands behind it. */
+static aigw_str_t
+ngx_ai_gateway_bearer(ngx_http_request_t *r)
+{
+    u_char           *p, *last;
+    aigw_str_t        token = { 0, NULL };
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.authorization;
+
+    if (h == NULL || h->value.len < sizeof("Bearer ")
+        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ",
+                           sizeof("Bearer ") - 1)
+           != 0)
+    {
+        return token;
+    }
+
+    p = h->value.data + sizeof("Bearer ") - 1;
+    last = h->value.data + h->value.len;
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    while (p < last && last[-1] == ' ') {
+        last--;
+    }
+
+    token.data = (char *) p;
+    token.len = last - p;
+
+    return token;
+}
+
+
+/* True if another carrier holds a key that is not the bearer's. */
+static ngx_uint_t
+ngx_ai_gateway_other_key(ngx_http_request_t *r, aigw_str_t token)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return 0;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        for (name = ngx_ai_gateway_key_headers; name->len; name++) {
+
+            if (h[i].key.len == name->len
+                && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0
+                && (h[i].value.len != token.len
+                    || CRYPTO_memcmp(h[i].value.data, token.data, token.len)
+                       != 0))
+            {
+                return 1;
+            }
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_ai_gateway_authenticate(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    aigw_str_t  token;
+
+    if (ngx_ai_gateway_key_in_url(r)) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_KEY_IN_URL, NULL,
+                                     NULL);
+    }
+
+    token = ngx_ai_gateway_bearer(r);
+
+    if (token.len == 0) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_NO_KEY, NULL, NULL);
+    }
+
+    if (ngx_ai_gateway_other_key(r, token)) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_TWO_KEYS, NULL,
+                                     NULL);
+    }
+
+    /* form and checksum first: a typing error never reaches the store */
+
+    if (aigw_key_check(token) != AIGW_OK) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNKNOWN_KEY, NULL,
+                                     NULL);
+    }
+
+    if (aigw_key_hash(token, ctx->hash) != AIGW_OK) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL,
+                                     NULL);
+    }
+
+    return NGX_OK;
+}

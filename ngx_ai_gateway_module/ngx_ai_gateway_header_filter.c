@@ -1,0 +1,321 @@
+/*
+ * The answer on its way to the client, judged by its headers: whether it is
+ * metered, and which of its headers stay here. Errors that nginx or an upstream
+ * would show in a form of their own leave as JSON.
+ */
+
+#include "ngx_ai_gateway.h"
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+/* Beginnings of names that tell about the operator's account or the upstream's
+   own host; all else comes down. */
+static ngx_str_t  ngx_ai_gateway_hidden_headers[] = {
+    ngx_string("access-control-"),
+    ngx_string("alt-svc"),
+    ngx_string("anthropic-"),
+    ngx_string("cf-"),
+    ngx_string("openai-"),
+    ngx_string("request-id"),
+    ngx_string("set-cookie"),
+    ngx_string("strict-transport-security"),
+    ngx_string("via"),
+    ngx_string("x-aigw-"),
+    ngx_string("x-new-api-"),
+    ngx_string("x-oneapi-"),
+    ngx_string("x-ratelimit-"),
+    ngx_string("x-request-id"),
+    ngx_null_string
+};
+
+
+static ngx_uint_t
+ngx_ai_gateway_hidden(ngx_table_elt_t *h)
+{
+    ngx_str_t  *name;
+
+    for (name = ngx_ai_gateway_hidden_headers; name->len; name++) {
+
+        if (h->key.len >= name->len
+            && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Takes headers out of the answer: the hidden ones, or all of them but
+   Retry-After where an error of ours takes its place. */
+static void
+ngx_ai_gateway_drop_headers(ngx_http_request_t *r, ngx_uint_t all)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (all ? ngx_strcasecmp(h[i].key.data, (u_char *) "Retry-After")
+                      != 0
+                    : ngx_ai_gateway_hidden(&h[i]))
+            {
+                h[i].hash = 0;
+            }
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_add_id(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_str_t  value;
+
+    value.data = ctx->id_text;
+    value.len = AIGW_ROW_ID_TEXT_LEN;
+
+    return ngx_ai_gateway_add_header(r, "x-request-id", &value);
+}
+
+
+/* An error of ours instead of what nginx or the upstream would send. */
+static ngx_int_t
+ngx_ai_gateway_replace(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    aigw_verdict_t verdict)
+{
+    ctx->verdict = verdict;
+
+    if (ngx_ai_gateway_error_body(r, verdict, NULL, NULL, &ctx->error_body)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_ai_gateway_drop_headers(r, 1);
+
+    r->headers_out.content_encoding = NULL;
+    r->headers_out.location = NULL;
+    r->headers_out.refresh = NULL;
+    r->headers_out.charset.len = 0;
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    r->headers_out.status = aigw_verdict_info(verdict)->status;
+    r->headers_out.status_line.len = 0;
+    r->headers_out.content_length_n = ctx->error_body.len;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    if (ngx_ai_gateway_error_headers(r, verdict) != NGX_OK
+        || ngx_ai_gateway_add_id(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* What nginx means by a status of its own. */
+static aigw_verdict_t
+ngx_ai_gateway_status_verdict(ngx_http_request_t *r)
+{
+    switch (r->err_status) {
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return AIGW_VERDICT_BODY_TOO_LARGE;
+
+    case NGX_HTTP_NOT_FOUND:
+        return AIGW_VERDICT_UNKNOWN_URL;
+
+    case NGX_HTTP_BAD_GATEWAY:
+        return AIGW_VERDICT_UPSTREAM_UNAVAILABLE;
+
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        return AIGW_VERDICT_UPSTREAM_TIMEOUT;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return AIGW_VERDICT_UNAVAILABLE;
+
+    case NGX_HTTP_NOT_ALLOWED:
+        return AIGW_VERDICT_METHOD;
+
+    case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
+        return AIGW_VERDICT_MEDIA_TYPE;
+
+    default:
+        return r->err_status < NGX_HTTP_INTERNAL_SERVER_ERROR
+               ? AIGW_VERDICT_BAD_REQUEST : AIGW_VERDICT_INTERNAL;
+    }
+}
+
+
+static ngx_uint_t
+ngx_ai_gateway_type_is(ngx_http_request_t *r, const char *type)
+{
+    size_t  len;
+
+    len = ngx_strlen(type);
+
+    return r->headers_out.content_type.len >= len
+           && ngx_strncasecmp(r->headers_out.content_type.data,
+                              (u_char *) type, len)
+              == 0
+           && (r->headers_out.content_type.len == len
+               || r->headers_out.content_type.data[len] == ';'
+               || r->headers_out.content_type.data[len] == ' ');
+}
+
+
+static void
+ngx_ai_gateway_start_meter(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ctx->passed = 1;
+
+    if (r->headers_out.content_encoding != NULL
+        && r->headers_out.content_encoding->hash
+        && r->headers_out.content_encoding->value.len)
+    {
+        ctx->encoded = 1;
+        return;
+    }
+
+    if (ngx_ai_gateway_type_is(r, "text/event-stream")) {
+        aigw_usage_init(&ctx->scan.meter, AIGW_USAGE_SSE, ctx->hide_usage);
+        ctx->metered = 1;
+
+        /* every event leaves at once */
+        r->upstream->buffering = 0;
+
+        if (ctx->hide_usage) {
+            ngx_http_clear_content_length(r);
+        }
+
+    } else if (ngx_ai_gateway_type_is(r, "application/json")) {
+        ctx->hide_usage = 0;
+        aigw_usage_init(&ctx->scan.meter, AIGW_USAGE_JSON, 0);
+        ctx->metered = 1;
+    }
+
+    if (ctx->metered) {
+        r->filter_need_in_memory = 1;
+    }
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = r->headers_out.status;
+
+    ngx_ai_gateway_drop_headers(r, 0);
+
+    if (status >= NGX_HTTP_OK && status < NGX_HTTP_SPECIAL_RESPONSE) {
+        ngx_ai_gateway_start_meter(r, ctx);
+
+    } else if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN)
+    {
+        return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_AUTH);
+
+    } else if (status >= NGX_HTTP_BAD_REQUEST
+               && ngx_ai_gateway_type_is(r, "application/json"))
+    {
+        ctx->verdict = AIGW_VERDICT_UPSTREAM_STATUS;
+
+    } else if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
+        return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_RATE);
+
+    } else if (status == NGX_HTTP_GATEWAY_TIME_OUT || status == 524) {
+        /* 524: the origin of a content delivery network took too long */
+        return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_TIMEOUT);
+
+    } else {
+        /* redirects too: the operator's key follows none */
+        return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_ERROR);
+    }
+
+    if (ngx_ai_gateway_add_id(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_header_filter(ngx_http_request_t *r)
+{
+    ngx_uint_t             upstream;
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_ai_gateway_get_ctx(r);
+
+    if (!ngx_ai_gateway_alcf(r)->enable) {
+        /* another location: the operator's own error page, say */
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx == NULL) {
+        /* nginx has refused before it came to us */
+
+        if (r->err_status < NGX_HTTP_BAD_REQUEST) {
+            return ngx_http_next_header_filter(r);
+        }
+
+        ctx = ngx_ai_gateway_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx->local) {
+
+        if (ngx_ai_gateway_add_id(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_next_header_filter(r);
+    }
+
+    upstream = r->upstream != NULL && !ctx->upstream_done
+               && r->upstream->headers_in.status_n;
+
+    if (upstream) {
+        return ngx_ai_gateway_upstream_answer(r, ctx);
+    }
+
+    if (r->err_status >= NGX_HTTP_BAD_REQUEST) {
+        return ngx_ai_gateway_replace(r, ctx,
+                                      ngx_ai_gateway_status_verdict(r));
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+ngx_int_t
+ngx_ai_gateway_init_header_filter(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_ai_gateway_header_filter;
+
+    return NGX_OK;
+}

@@ -1,0 +1,303 @@
+/*
+ * The end of every request, once: what it used, what that costs, one charge to
+ * each account above it and one record in the journal. Atomics and a copy; no
+ * system call, nothing that can wait.
+ */
+
+#include "ngx_ai_gateway.h"
+
+
+/* Without a count from the upstream a token is taken for four bytes. */
+#define NGX_AI_GATEWAY_TOKEN_BYTES  4
+
+
+static uint8_t
+ngx_ai_gateway_attempts(ngx_http_request_t *r)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_upstream_state_t  *state;
+
+    if (r->upstream_states == NULL) {
+        return 0;
+    }
+
+    n = 0;
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+        n += (state[i].peer != NULL);
+    }
+
+    return (uint8_t) ngx_min(n, 255);
+}
+
+
+static int64_t
+ngx_ai_gateway_tokens_of(uint64_t bytes)
+{
+    return (int64_t) (bytes / NGX_AI_GATEWAY_TOKEN_BYTES)
+           + (bytes % NGX_AI_GATEWAY_TOKEN_BYTES != 0);
+}
+
+
+/* No count came: prompt by the body's size, completion by what was passed on,
+   at least one token. */
+static void
+ngx_ai_gateway_estimate(ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_memzero(&ctx->tokens, sizeof(aigw_tokens_t));
+
+    ctx->tokens.prompt_tokens = ngx_ai_gateway_tokens_of(ctx->body_bytes);
+    ctx->tokens.completion_tokens = ctx->metered
+                         ? ngx_ai_gateway_tokens_of(ctx->scan.meter.text_bytes)
+                         : 0;
+
+    if (ctx->tokens.prompt_tokens == 0) {
+        ctx->tokens.prompt_tokens = 1;
+    }
+}
+
+
+/* An answer of status 2xx went down, whole or in part. */
+static aigw_settled_t
+ngx_ai_gateway_settle_answer(ngx_ai_gateway_ctx_t *ctx)
+{
+    if (!ctx->metered && !ctx->encoded) {
+        /* neither JSON nor a stream: no answer of a model */
+        ctx->verdict = AIGW_VERDICT_UPSTREAM_ERROR;
+        return AIGW_SETTLED_VOID;
+    }
+
+    if (ctx->metered && ctx->scan.meter.seen) {
+        ctx->tokens = ctx->scan.meter.tokens;
+
+        return ctx->complete ? AIGW_SETTLED_EXACT : AIGW_SETTLED_PARTIAL;
+    }
+
+    if (ctx->metered && ctx->scan.meter.error
+        && ctx->scan.meter.text_bytes == 0)
+    {
+        ctx->verdict = AIGW_VERDICT_UPSTREAM_ERROR;
+        return AIGW_SETTLED_VOID;
+    }
+
+    ngx_ai_gateway_estimate(ctx);
+
+    return AIGW_SETTLED_ESTIMATED;
+}
+
+
+static aigw_settled_t
+ngx_ai_gateway_settle(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    if (ctx->passed && !r->cached) {
+        return ngx_ai_gateway_settle_answer(ctx);
+    }
+
+    if (!r->header_sent && !r->cached) {
+        /* the client left while the upstream was at work on it */
+        ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
+        ngx_ai_gateway_estimate(ctx);
+        return AIGW_SETTLED_ESTIMATED;
+    }
+
+    return AIGW_SETTLED_VOID;
+}
+
+
+static uint16_t
+ngx_ai_gateway_row_flags(ngx_ai_gateway_ctx_t *ctx)
+{
+    uint16_t             flags;
+    aigw_usage_meter_t  *meter;
+
+    flags = ctx->stream ? AIGW_ROW_STREAM : 0;
+
+    if (ctx->encoded) {
+        flags |= AIGW_ROW_MALFORMED;
+    }
+
+    if (!ctx->metered) {
+        return flags;
+    }
+
+    meter = &ctx->scan.meter;
+
+    if (meter->flags & AIGW_USAGE_BAD) {
+        flags |= AIGW_ROW_BAD_USAGE;
+    }
+
+    if (meter->flags & AIGW_USAGE_INCONSISTENT) {
+        flags |= AIGW_ROW_INCONSISTENT;
+    }
+
+    if (meter->malformed) {
+        flags |= AIGW_ROW_MALFORMED;
+    }
+
+    if (!ctx->complete || (meter->kind == AIGW_USAGE_SSE && !meter->done)) {
+        flags |= AIGW_ROW_INCOMPLETE;
+    }
+
+    return flags;
+}
+
+
+/* The tag that the caller gave, without what could break a line of a log. */
+static void
+ngx_ai_gateway_copy_tag(ngx_http_request_t *r, char *tag)
+{
+    size_t            len;
+    u_char            c;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len != sizeof("x-aigw-tag") - 1
+                || ngx_strncasecmp(h[i].key.data, (u_char *) "x-aigw-tag",
+                                   h[i].key.len)
+                   != 0)
+            {
+                continue;
+            }
+
+            for (len = 0; len < h[i].value.len && len < AIGW_TAG_MAX; len++) {
+                c = h[i].value.data[len];
+                tag[len] = (c > ' ' && c < 0x7f) ? (char) c : '_';
+            }
+
+            tag[len] = '\0';
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_ai_gateway_append(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    uint8_t attempts)
+{
+    aigw_row_t  row;
+    aigw_err_t  err;
+
+    ngx_memzero(&row, sizeof(aigw_row_t));
+
+    ngx_memcpy(row.id, ctx->id, AIGW_ROW_ID_LEN);
+
+    if (ctx->key_known) {
+        row.key_id = ctx->account[0].id;
+        row.project_id = ctx->account[1].id;
+        row.user_id = ctx->account[2].id;
+    }
+
+    row.time_ms = ctx->time_ms;
+    row.settled_ms = ngx_ai_gateway_now_ms();
+    row.duration_ms = (uint32_t) ngx_max(row.settled_ms - row.time_ms, 0);
+    row.ttft_ms = ctx->first_byte_ms > row.time_ms
+                  ? (uint32_t) (ctx->first_byte_ms - row.time_ms) : 0;
+    row.status = r->header_sent ? (uint16_t) r->headers_out.status : 0;
+    row.route = ctx->route;
+    row.verdict = ctx->verdict;
+    row.settled = ctx->settled;
+    row.attempts = attempts;
+    row.flags = ngx_ai_gateway_row_flags(ctx);
+    row.tokens = ctx->tokens;
+    row.price_version = ctx->price.version;
+    row.cost_nano = ctx->cost_nano;
+
+    ngx_memcpy(row.model, ctx->model, sizeof(row.model));
+    ngx_ai_gateway_copy_tag(r, row.tag);
+
+    err = aigw_journal_append(ngx_ai_gateway_journal(), &row);
+
+    if (err != AIGW_OK) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "ai_gateway: row %s is lost: %s", ctx->id_text,
+                      aigw_strerror(err));
+    }
+}
+
+
+/* Whose refusals are counted together where no key is known. */
+static uint64_t
+ngx_ai_gateway_who(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    if (ctx->key_known) {
+        return ctx->account[0].id;
+    }
+
+    return ((uint64_t) 1 << 63)
+           | ngx_crc32_short(r->connection->addr_text.data,
+                             r->connection->addr_text.len);
+}
+
+
+ngx_int_t
+ngx_ai_gateway_log_handler(ngx_http_request_t *r)
+{
+    uint8_t                attempts;
+    aigw_err_t             err;
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_ai_gateway_get_ctx(r);
+
+    if (ctx == NULL || ctx->logged) {
+        return NGX_OK;
+    }
+
+    ctx->logged = 1;
+
+    ngx_ai_gateway_finish_metering(ctx);
+
+    if (ctx->route != AIGW_ROUTE_CHAT || ngx_ai_gateway_journal() == NULL) {
+        return NGX_OK;
+    }
+
+    attempts = ngx_ai_gateway_attempts(r);
+
+    if (attempts == 0 && ctx->verdict == AIGW_VERDICT_OK && !r->cached) {
+        ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
+    }
+
+    if (attempts == 0 && !r->cached) {
+        /* never sent upstream: a refusal */
+
+        if (!aigw_live_may_log_refusal(ngx_ai_gateway_live(),
+                                       ngx_ai_gateway_who(r, ctx),
+                                       ngx_ai_gateway_now_ms()))
+        {
+            return NGX_OK;
+        }
+
+        ngx_ai_gateway_append(r, ctx, 0);
+        return NGX_OK;
+    }
+
+    ctx->settled = ngx_ai_gateway_settle(r, ctx);
+
+    if (ctx->settled != AIGW_SETTLED_VOID) {
+        err = aigw_price_cost(&ctx->price, &ctx->tokens, &ctx->cost_nano);
+
+        if (err != AIGW_OK) {
+            /* tokens and prices are bounded where they come in */
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          "ai_gateway: no cost for row %s: %s", ctx->id_text,
+                          aigw_strerror(err));
+            ctx->settled = AIGW_SETTLED_UNKNOWN;
+        }
+    }
+
+    ngx_ai_gateway_append(r, ctx, attempts);
+    aigw_live_charge(ngx_ai_gateway_live(), ctx->account, ctx->cost_nano);
+
+    return NGX_OK;
+}

@@ -1,0 +1,343 @@
+/*
+ * What a worker holds for its whole life: store, live segment, its journal,
+ * the flusher's thread. The master only reads the key file and prepares the
+ * live directory while it is root; it keeps no LMDB environment open.
+ */
+
+#include "ngx_ai_gateway.h"
+
+
+#define NGX_AI_GATEWAY_RETRY_MS     1000
+#define NGX_AI_GATEWAY_CHECK_MS     5000
+#define NGX_AI_GATEWAY_JOIN_MS      1000
+
+
+/* The one process global of the module. */
+static struct {
+    aigw_store_t      *store;
+    aigw_live_t       *live;
+    aigw_journal_t    *journal;
+    aigw_flusher_t    *flusher;
+    ngx_event_t        timer;
+    ngx_connection_t   dummy;           /* nginx logs the fd of a timer */
+
+    ngx_ai_gateway_main_conf_t  *amcf;
+
+    aigw_err_t         flusher_error;   /* as last logged */
+    char               fault[AIGW_FAULT_LEN + 1];
+} worker;
+
+
+static ngx_ai_gateway_main_conf_t *
+ngx_ai_gateway_cycle_conf(ngx_cycle_t *cycle)
+{
+    ngx_ai_gateway_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_ai_gateway_module);
+
+    return (amcf != NULL && amcf->store.len) ? amcf : NULL;
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_load_master(ngx_cycle_t *cycle,
+    ngx_ai_gateway_main_conf_t *amcf)
+{
+    u_char      *path;
+    aigw_err_t   err;
+
+    amcf->master = ngx_palloc(cycle->pool, sizeof(aigw_seal_master_t));
+    path = ngx_pnalloc(cycle->pool, amcf->store.len + sizeof("/key"));
+
+    if (amcf->master == NULL || path == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(path, "%V/key%Z", &amcf->store);
+
+    err = aigw_seal_load((char *) path, amcf->master);
+
+    if (err != AIGW_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "ai_gateway_store: cannot read master key \"%s\": %s"
+                      " (a store is made by \"aigw store init %V\"; its key"
+                      " has mode 0600 and belongs to who starts nginx)",
+                      path, aigw_strerror(err), &amcf->store);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Makes the live directory for the workers' user; for the master. */
+static ngx_int_t
+ngx_ai_gateway_prepare_live(ngx_cycle_t *cycle,
+    ngx_ai_gateway_main_conf_t *amcf)
+{
+    char              path[AIGW_LIVE_PATH_LEN + 1];
+    char              fault[AIGW_FAULT_LEN + 1];
+    uid_t             uid;
+    gid_t             gid;
+    aigw_err_t        err;
+    aigw_store_t     *store;
+    ngx_core_conf_t  *ccf;
+
+    err = aigw_store_open((char *) amcf->store.data, 0, &store, fault);
+
+    if (err == AIGW_OK) {
+        ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx,
+                                               ngx_core_module);
+        uid = geteuid();
+        gid = getegid();
+
+        if (uid == 0 && ccf->master) {
+            uid = ccf->user;
+            gid = ccf->group;
+        }
+
+        aigw_live_locate(aigw_store_id(store), path);
+        err = aigw_live_prepare(path, uid, gid, fault);
+
+        aigw_store_close(store);
+    }
+
+    if (err != AIGW_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "ai_gateway_store: %s", fault);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ai_gateway_init_module(ngx_cycle_t *cycle)
+{
+    ngx_ai_gateway_main_conf_t  *amcf;
+
+    amcf = ngx_ai_gateway_cycle_conf(cycle);
+
+    if (amcf == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_ai_gateway_load_master(cycle, amcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* a process must not open an environment twice: with master_process off
+       this one has it open already */
+
+    if (ngx_test_config || worker.store != NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_ai_gateway_prepare_live(cycle, amcf);
+}
+
+
+static void
+ngx_ai_gateway_detach(void)
+{
+    aigw_journal_release(worker.journal);
+    worker.journal = NULL;
+
+    aigw_live_close(worker.live);
+    worker.live = NULL;
+
+    aigw_store_close(worker.store);
+    worker.store = NULL;
+}
+
+
+static aigw_err_t
+ngx_ai_gateway_open(ngx_ai_gateway_main_conf_t *amcf,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    int         cleared;
+    char        path[AIGW_LIVE_PATH_LEN + 1];
+    aigw_err_t  err;
+
+    err = aigw_store_open((char *) amcf->store.data, AIGW_STORE_USAGE_WRITE,
+                          &worker.store, fault);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    if (aigw_store_check_readers(worker.store, &cleared) == AIGW_OK
+        && cleared)
+    {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "ai_gateway: %d stale reader slots cleared", cleared);
+    }
+
+    aigw_live_locate(aigw_store_id(worker.store), path);
+
+    err = aigw_live_open(path, worker.store, &worker.live, fault);
+
+    if (err == AIGW_OK) {
+        err = aigw_journal_claim(worker.live, &worker.journal, fault);
+    }
+
+    if (err == AIGW_OK) {
+        err = aigw_flusher_start(worker.store, worker.live,
+                                 (unsigned) amcf->flush_interval,
+                                 &worker.flusher);
+        if (err != AIGW_OK) {
+            ngx_snprintf((u_char *) fault, AIGW_FAULT_LEN,
+                         "cannot start the flusher: %s%Z", aigw_strerror(err));
+        }
+    }
+
+    return err;
+}
+
+
+/* Opens everything or nothing; one line in the log for each new cause. */
+static ngx_int_t
+ngx_ai_gateway_attach(ngx_ai_gateway_main_conf_t *amcf)
+{
+    char  fault[AIGW_FAULT_LEN + 1];
+
+    ngx_memzero(fault, sizeof(fault));
+
+    if (ngx_ai_gateway_open(amcf, fault) == AIGW_OK) {
+
+        if (worker.fault[0]) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "ai_gateway: the store is back");
+            worker.fault[0] = '\0';
+        }
+
+        return NGX_OK;
+    }
+
+    ngx_ai_gateway_detach();
+
+    if (ngx_strcmp(fault, worker.fault) != 0) {
+        ngx_memcpy(worker.fault, fault, sizeof(fault));
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "ai_gateway answers 503: %s", fault);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_ai_gateway_timer(ngx_event_t *ev)
+{
+    int         cleared;
+    aigw_err_t  err;
+    ngx_uint_t  level;
+
+    if (worker.store == NULL) {
+        (void) ngx_ai_gateway_attach(worker.amcf);
+
+    } else {
+        err = aigw_store_check_readers(worker.store, &cleared);
+        if (err != AIGW_OK) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "ai_gateway: cannot check reader slots: %s",
+                          aigw_strerror(err));
+        }
+
+        err = aigw_flusher_error(worker.flusher);
+        if (err != worker.flusher_error) {
+            worker.flusher_error = err;
+            level = (err == AIGW_OK) ? NGX_LOG_WARN : NGX_LOG_ERR;
+
+            ngx_log_error(level, ngx_cycle->log, 0, "ai_gateway flusher: %s",
+                          aigw_strerror(err));
+        }
+    }
+
+    if (!ngx_exiting && !ngx_quit && !ngx_terminate) {
+        ngx_add_timer(ev, worker.store ? NGX_AI_GATEWAY_CHECK_MS
+                                       : NGX_AI_GATEWAY_RETRY_MS);
+    }
+}
+
+
+ngx_int_t
+ngx_ai_gateway_init_process(ngx_cycle_t *cycle)
+{
+    ngx_ai_gateway_main_conf_t  *amcf;
+
+    amcf = ngx_ai_gateway_cycle_conf(cycle);
+
+    if (amcf == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    /* NGX_ERROR here would leave nginx without workers: 503 until it works */
+
+    (void) ngx_ai_gateway_attach(amcf);
+
+    worker.amcf = amcf;
+    worker.dummy.fd = (ngx_socket_t) -1;
+    worker.timer.handler = ngx_ai_gateway_timer;
+    worker.timer.data = &worker.dummy;
+    worker.timer.log = cycle->log;
+    worker.timer.cancelable = 1;
+
+    ngx_add_timer(&worker.timer, worker.store ? NGX_AI_GATEWAY_CHECK_MS
+                                              : NGX_AI_GATEWAY_RETRY_MS);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ai_gateway_exit_process(ngx_cycle_t *cycle)
+{
+    if (worker.store == NULL) {
+        return;
+    }
+
+    if (aigw_flusher_stop(worker.flusher, NGX_AI_GATEWAY_JOIN_MS)
+        != AIGW_OK)
+    {
+        /* its thread may hold the write transaction: leave all as it is, the
+           next leader drains the journal */
+        return;
+    }
+
+    worker.flusher = NULL;
+    ngx_ai_gateway_detach();
+}
+
+
+aigw_store_t *
+ngx_ai_gateway_store(void)
+{
+    return worker.store;
+}
+
+
+aigw_live_t *
+ngx_ai_gateway_live(void)
+{
+    return worker.live;
+}
+
+
+aigw_journal_t *
+ngx_ai_gateway_journal(void)
+{
+    return worker.journal;
+}
+
+
+void
+ngx_ai_gateway_store_failed(ngx_http_request_t *r, const char *what,
+    aigw_err_t err)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "ai_gateway: %s: %s", what, aigw_strerror(err));
+}

@@ -1,0 +1,15 @@
+/* CRC-32C (Castagnoli, RFC 3720 B.4), by SSE4.2 where the CPU has it. */
+
+#ifndef AIGW_CRC_H
+#define AIGW_CRC_H
+
+#include "aigw.h"
+
+
+/* The checksum of data; crc is 0 for the first piece, else the last result. */
+uint32_t aigw_crc32c(uint32_t crc, const void *data, size_t len);
+
+/* The same by table: what other CPUs run, and what tests compare with. */
+uint32_t aigw_crc32c_portable(uint32_t crc, const void *data, size_t len);
+
+#endif /* AIGW_CRC_H */

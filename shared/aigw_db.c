@@ -1,0 +1,556 @@
+/*
+ * LMDB behind a small door: environments, sticky transactions, cursors. The
+ * only file that includes <lmdb.h>. Default sync mode; never WRITEMAP, NOSYNC.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <lmdb.h>
+
+#include "aigw_db_files.h"
+#include "aigw_db.h"
+
+
+struct aigw_db_s {
+    MDB_env   *env;
+    MDB_txn   *reader;                /* reset between reads */
+    unsigned   reading;               /* read transactions now open */
+    unsigned   reader_busy:1;
+    unsigned   ntables;
+    MDB_dbi    tables[AIGW_DB_TABLES];
+};
+
+
+/* The one map from LMDB's codes. errno keeps a system error. */
+static aigw_err_t
+from_mdb(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:           return AIGW_OK;
+    case MDB_NOTFOUND:          return AIGW_ENOTFOUND;
+    case MDB_KEYEXIST:          return AIGW_EEXIST;
+    case MDB_MAP_FULL:
+    case MDB_DBS_FULL:
+    case MDB_READERS_FULL:
+    case MDB_TXN_FULL:          return AIGW_EFULL;
+    case MDB_VERSION_MISMATCH:  return AIGW_EVERSION;
+    case MDB_MAP_RESIZED:       return AIGW_EBUSY;
+    case MDB_BAD_VALSIZE:       return AIGW_EINVAL;
+    default:                    break;
+    }
+
+    return rc < 0 ? AIGW_ECORRUPT : aigw_from_errno(rc);
+}
+
+
+static int
+open_tables(aigw_db_t *db, const aigw_db_options_t *options)
+{
+    int        rc;
+    MDB_txn   *txn;
+    unsigned   i;
+
+    rc = mdb_txn_begin(db->env, NULL, options->write ? 0 : MDB_RDONLY, &txn);
+
+    if (rc != MDB_SUCCESS) {
+        return rc;
+    }
+
+    for (i = 0; i < options->ntables; i++) {
+        rc = mdb_dbi_open(txn, options->tables[i],
+                          options->create ? MDB_CREATE : 0, &db->tables[i]);
+
+        if (rc != MDB_SUCCESS) {
+            mdb_txn_abort(txn);
+            return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+        }
+    }
+
+    db->ntables = options->ntables;
+
+    return mdb_txn_commit(txn);
+}
+
+
+static int
+open_env(const char *path, const aigw_db_options_t *options, MDB_env *env)
+{
+    int       rc;
+    unsigned  flags;
+
+    flags = MDB_NOTLS | (options->write ? 0 : MDB_RDONLY);
+
+    if ((rc = mdb_env_set_maxdbs(env, AIGW_DB_TABLES)) != MDB_SUCCESS
+        || (rc = mdb_env_set_maxreaders(env, AIGW_DB_READERS)) != MDB_SUCCESS
+        || (rc = mdb_env_set_mapsize(env, options->map_bytes)) != MDB_SUCCESS)
+    {
+        return rc;
+    }
+
+    return mdb_env_open(env, path, flags, 0600);
+}
+
+
+aigw_err_t
+aigw_db_open(const char *path, const aigw_db_options_t *options,
+    aigw_db_t **db)
+{
+    int               rc, dead;
+    aigw_db_t        *d;
+    aigw_err_t        err;
+    aigw_db_files_t   files;
+
+    err = aigw_db_files_look(path, options->create, &files);
+
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    if (!options->create && aigw_db_files_own(&files, 0) > 0) {
+        return AIGW_EBUSY;
+    }
+
+    d = calloc(1, sizeof(*d));
+
+    if (d == NULL) {
+        return AIGW_ENOMEM;
+    }
+
+    rc = mdb_env_create(&d->env);
+
+    if (rc != MDB_SUCCESS) {
+        goto err0;
+    }
+
+    rc = open_env(path, options, d->env);
+
+    if (rc != MDB_SUCCESS) {
+        goto err1;
+    }
+
+    if (!files.has_lock && !options->create) {
+        aigw_db_files_share_lock(path, &files);
+    }
+
+    if (aigw_db_files_look(path, 0, &files) == AIGW_OK) {
+        (void) aigw_db_files_own(&files, 1);
+    }
+
+    (void) mdb_reader_check(d->env, &dead);
+    rc = open_tables(d, options);
+
+    if (rc != MDB_SUCCESS) {
+        goto err1;
+    }
+
+    *db = d;
+
+    return AIGW_OK;
+
+err1:
+
+    mdb_env_close(d->env);
+
+err0:
+
+    free(d);
+
+    return from_mdb(rc);
+}
+
+
+void
+aigw_db_close(aigw_db_t *db)
+{
+    if (db == NULL) {
+        return;
+    }
+
+    if (db->reader != NULL) {
+        mdb_txn_abort(db->reader);
+    }
+
+    mdb_env_close(db->env);
+    free(db);
+}
+
+
+aigw_err_t
+aigw_db_check_readers(aigw_db_t *db, int *cleared)
+{
+    return from_mdb(mdb_reader_check(db->env, cleared));
+}
+
+
+/* LMDB lists a line for each slot in use, below a headline. */
+static int
+count_reader(const char *line, void *data)
+{
+    unsigned  *n = data;
+
+    if (strspn(line, " 0123456789") >= 10) {
+        (*n)++;
+    }
+
+    return 0;
+}
+
+
+aigw_err_t
+aigw_db_info(aigw_db_t *db, aigw_db_info_t *info)
+{
+    int               rc;
+    unsigned          readers;
+    MDB_envinfo       env;
+    struct stat       st;
+    mdb_filehandle_t  fd;
+
+    readers = 0;
+
+    if ((rc = mdb_env_info(db->env, &env)) != MDB_SUCCESS
+        || (rc = mdb_env_get_fd(db->env, &fd)) != MDB_SUCCESS)
+    {
+        return from_mdb(rc);
+    }
+
+    if (fstat(fd, &st) != 0) {
+        return aigw_from_errno(errno);
+    }
+
+    if (mdb_reader_list(db->env, count_reader, &readers) < 0) {
+        return AIGW_EIO;
+    }
+
+    info->file_bytes = (uint64_t) st.st_size;
+    info->map_bytes = env.me_mapsize;
+    info->readers = readers;
+
+    return AIGW_OK;
+}
+
+
+/* Renews the handle's reader, *txn, or makes *txn. */
+static int
+begin(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
+{
+    return renew ? mdb_txn_renew(*txn)
+                 : mdb_txn_begin(db->env, NULL, flags, txn);
+}
+
+
+/*
+ * Begins, and once more after what can be mended: another process has grown
+ * the file (the map must follow, which is safe only while nothing of ours
+ * reads), or dead readers hold all slots.
+ */
+static int
+begin_mended(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
+{
+    int  rc, dead;
+
+    rc = begin(db, flags, txn, renew);
+
+    if (rc == MDB_MAP_RESIZED && db->reading == 0) {
+        rc = mdb_env_set_mapsize(db->env, 0);
+
+    } else if (rc == MDB_READERS_FULL) {
+        rc = mdb_reader_check(db->env, &dead);
+
+    } else {
+        return rc;
+    }
+
+    return rc == MDB_SUCCESS ? begin(db, flags, txn, renew) : rc;
+}
+
+
+static void
+init_txn(aigw_db_t *db, aigw_db_txn_t *txn)
+{
+    memset(txn, 0, sizeof(*txn));
+    txn->db = db;
+    txn->err = db == NULL ? AIGW_EINVAL : AIGW_OK;
+}
+
+
+void
+aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
+{
+    int  rc, renew;
+
+    init_txn(db, txn);
+
+    if (txn->err != AIGW_OK) {
+        return;
+    }
+
+    /* a read within another's visit needs a transaction of its own */
+    txn->held = !db->reader_busy;
+    renew = txn->held && db->reader != NULL;
+    txn->mdb = renew ? db->reader : NULL;
+
+    rc = begin_mended(db, MDB_RDONLY, &txn->mdb, renew);
+
+    if (rc != MDB_SUCCESS) {
+        txn->err = from_mdb(rc);
+        txn->mdb = NULL;
+        return;
+    }
+
+    db->reading++;
+
+    if (txn->held) {
+        db->reader = txn->mdb;
+        db->reader_busy = 1;
+    }
+}
+
+
+void
+aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn)
+{
+    int  rc;
+
+    init_txn(db, txn);
+    txn->write = 1;
+
+    if (txn->err != AIGW_OK) {
+        return;
+    }
+
+    rc = begin_mended(db, 0, &txn->mdb, 0);
+
+    if (rc != MDB_SUCCESS) {
+        txn->err = from_mdb(rc);
+        txn->mdb = NULL;
+    }
+}
+
+
+static void
+end_read(aigw_db_txn_t *txn)
+{
+    txn->db->reading--;
+
+    if (txn->held) {
+        txn->db->reader_busy = 0;
+        mdb_txn_reset(txn->mdb);
+
+    } else {
+        mdb_txn_abort(txn->mdb);
+    }
+}
+
+
+aigw_err_t
+aigw_db_end(aigw_db_txn_t *txn)
+{
+    if (txn->mdb == NULL) {
+        return txn->err;
+    }
+
+    if (!txn->write) {
+        end_read(txn);
+
+    } else if (txn->err != AIGW_OK) {
+        mdb_txn_abort(txn->mdb);
+
+    } else {
+        txn->err = from_mdb(mdb_txn_commit(txn->mdb));
+    }
+
+    txn->mdb = NULL;
+
+    return txn->err;
+}
+
+
+void
+aigw_db_fail(aigw_db_txn_t *txn, aigw_err_t err)
+{
+    if (txn->err == AIGW_OK) {
+        txn->err = err;
+    }
+}
+
+
+static MDB_val
+key_val(const aigw_db_key_t *key)
+{
+    return (MDB_val) { key->len, (void *) key->bytes };
+}
+
+
+/* Takes what a look-up returned: nothing there is no error. */
+static int
+found(aigw_db_txn_t *txn, int rc)
+{
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) {
+        aigw_db_fail(txn, from_mdb(rc));
+    }
+
+    return rc == MDB_SUCCESS;
+}
+
+
+int
+aigw_db_get(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
+    aigw_db_value_t *value)
+{
+    MDB_val  k = key_val(key), v;
+
+    if (txn->err != AIGW_OK || key->len == 0
+        || !found(txn, mdb_get(txn->mdb, txn->db->tables[table], &k, &v)))
+    {
+        return 0;
+    }
+
+    value->len = v.mv_size;
+    value->data = v.mv_data;
+
+    return 1;
+}
+
+
+static void
+put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
+    const void *data, size_t len, unsigned flags)
+{
+    MDB_val  k = key_val(key), v = { len, (void *) data };
+
+    if (txn->err == AIGW_OK) {
+        aigw_db_fail(txn, from_mdb(mdb_put(txn->mdb, txn->db->tables[table],
+                                           &k, &v, flags)));
+    }
+}
+
+
+void
+aigw_db_put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
+    const void *data, size_t len)
+{
+    put(txn, table, key, data, len, 0);
+}
+
+
+void
+aigw_db_append(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
+    const void *data, size_t len)
+{
+    put(txn, table, key, data, len, MDB_APPEND);
+}
+
+
+int
+aigw_db_delete(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key)
+{
+    MDB_val  k = key_val(key);
+
+    return txn->err == AIGW_OK
+           && found(txn, mdb_del(txn->mdb, txn->db->tables[table], &k, NULL));
+}
+
+
+uint64_t
+aigw_db_count(aigw_db_txn_t *txn, unsigned table)
+{
+    MDB_stat  stat;
+
+    if (txn->err != AIGW_OK
+        || !found(txn, mdb_stat(txn->mdb, txn->db->tables[table], &stat)))
+    {
+        return 0;
+    }
+
+    return stat.ms_entries;
+}
+
+
+void
+aigw_db_cursor(aigw_db_cursor_t *cur, aigw_db_txn_t *txn, unsigned table)
+{
+    memset(cur, 0, sizeof(*cur));
+    cur->txn = txn;
+
+    if (txn->err == AIGW_OK) {
+        aigw_db_fail(txn, from_mdb(mdb_cursor_open(txn->mdb,
+                                                   txn->db->tables[table],
+                                                   &cur->mdb)));
+    }
+}
+
+
+void
+aigw_db_cursor_close(aigw_db_cursor_t *cur)
+{
+    if (cur->mdb != NULL) {
+        mdb_cursor_close(cur->mdb);
+        cur->mdb = NULL;
+    }
+}
+
+
+static int
+move(aigw_db_cursor_t *cur, const aigw_db_key_t *key, MDB_cursor_op op)
+{
+    MDB_val  k = { 0, NULL }, v;
+
+    if (cur->txn->err != AIGW_OK) {
+        return 0;
+    }
+
+    if (key != NULL) {
+        k = key_val(key);
+    }
+
+    if (!found(cur->txn, mdb_cursor_get(cur->mdb, &k, &v, op))) {
+        return 0;
+    }
+
+    cur->key.len = k.mv_size;
+    cur->key.data = k.mv_data;
+    cur->value.len = v.mv_size;
+    cur->value.data = v.mv_data;
+
+    return 1;
+}
+
+
+int
+aigw_db_seek(aigw_db_cursor_t *cur, const aigw_db_key_t *key)
+{
+    return move(cur, key, key->len ? MDB_SET_RANGE : MDB_FIRST);
+}
+
+
+int
+aigw_db_seek_before(aigw_db_cursor_t *cur, const aigw_db_key_t *key)
+{
+    return move(cur, NULL, move(cur, key, MDB_SET_RANGE) ? MDB_PREV
+                                                         : MDB_LAST);
+}
+
+
+int
+aigw_db_next(aigw_db_cursor_t *cur)
+{
+    return move(cur, NULL, MDB_NEXT);
+}
+
+
+int
+aigw_db_previous(aigw_db_cursor_t *cur)
+{
+    return move(cur, NULL, MDB_PREV);
+}
+
+
+int
+aigw_db_in(const aigw_db_cursor_t *cur, const aigw_db_key_t *prefix)
+{
+    return cur->key.len >= prefix->len
+           && memcmp(cur->key.data, prefix->bytes, prefix->len) == 0;
+}

@@ -1,0 +1,34 @@
+/* The files of an LMDB environment; for aigw_db.c only. */
+
+#ifndef AIGW_DB_FILES_H
+#define AIGW_DB_FILES_H
+
+#include <sys/stat.h>
+
+#include "aigw.h"
+
+
+typedef struct {
+    struct stat  data;
+    struct stat  lock;
+    int          has_lock;
+} aigw_db_files_t;
+
+
+/*
+ * Looks at data.mdb and lock.mdb in dir. create: there must be none yet
+ * (AIGW_EEXIST). Else AIGW_ENOTFOUND, AIGW_EACCESS, AIGW_ECORRUPT: LMDB would
+ * make a new file where one is missing, and takes an empty one for new.
+ */
+aigw_err_t aigw_db_files_look(const char *dir, int create,
+    aigw_db_files_t *files) AIGW_CHECKED;
+
+/* This process's descriptors of the files; sets FD_CLOEXEC on each if asked:
+   LMDB 0.9.24 leaves one without (threats S16). */
+unsigned aigw_db_files_own(const aigw_db_files_t *files, int close_on_exec);
+
+/* A lock file that LMDB has just made (it was lost, or left out of a backup)
+   gets the group of the data, whose members all need to write it. */
+void aigw_db_files_share_lock(const char *dir, const aigw_db_files_t *files);
+
+#endif /* AIGW_DB_FILES_H */

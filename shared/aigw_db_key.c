@@ -1,0 +1,51 @@
+/* Keys of tables: big-endian parts, so that byte order is their order. */
+
+#include <string.h>
+
+#include "aigw_db.h"
+
+
+void
+aigw_db_key(aigw_db_key_t *key)
+{
+    key->len = 0;
+}
+
+
+void
+aigw_db_key_int(aigw_db_key_t *key, uint64_t n, unsigned bytes)
+{
+    uint8_t   buf[8];
+    unsigned  i;
+
+    for (i = 0; i < bytes; i++) {
+        buf[i] = (uint8_t) (n >> (8 * (bytes - 1 - i)));
+    }
+
+    aigw_db_key_bytes(key, buf, bytes);
+}
+
+
+void
+aigw_db_key_bytes(aigw_db_key_t *key, const void *data, size_t len)
+{
+    if (len > 0 && len <= sizeof(key->bytes) - key->len) {
+        memcpy(key->bytes + key->len, data, len);
+        key->len += len;
+    }
+}
+
+
+uint64_t
+aigw_db_int(const uint8_t *data, unsigned bytes)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    while (bytes--) {
+        n = n << 8 | *data++;
+    }
+
+    return n;
+}

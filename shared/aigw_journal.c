@@ -1,0 +1,427 @@
+/*
+ * The journals: rings of rows, each with one writer, that outlive it. A record
+ * is there once head says so; whatever is behind head may be half-written by
+ * somebody who died. Appending must not lock, allocate or call the system.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "aigw_crc.h"
+#include "aigw_live_internal.h"
+
+
+#define AIGW_JOURNAL_NEW   "j.new"
+#define AIGW_JOURNAL_NODE  0
+
+/* The largest number of records with which a request is let in. */
+#define AIGW_JOURNAL_HIGH  (AIGW_JOURNAL_RECORDS * 9 / 10)
+
+
+struct aigw_journal_s {
+    aigw_journal_file_t  *file;
+    int                   fd;          /* its OFD lock is the claim */
+    unsigned              slot;
+};
+
+
+uint64_t
+aigw_journal_undrained(const aigw_journal_file_t *file)
+{
+    uint64_t  tail, n;
+
+    tail = atomic_load_explicit(&file->tail, memory_order_acquire);
+    n = atomic_load_explicit(&file->head, memory_order_acquire) - tail;
+
+    return n > AIGW_JOURNAL_RECORDS ? AIGW_JOURNAL_RECORDS : n;
+}
+
+
+static int
+aigw_journal_is_valid(const aigw_journal_file_t *file, const char *store)
+{
+    return file->magic == AIGW_JOURNAL_MAGIC
+           && file->layout == AIGW_LIVE_LAYOUT
+           && file->records == AIGW_JOURNAL_RECORDS
+           && memcmp(file->store, store, AIGW_STORE_ID_LEN) == 0;
+}
+
+
+static uint32_t
+aigw_journal_crc(const aigw_journal_record_t *record)
+{
+    uint32_t  crc;
+
+    crc = aigw_crc32c(0, record, offsetof(aigw_journal_record_t, crc));
+
+    return aigw_crc32c(crc, record->row, record->len);
+}
+
+
+/* --- the writer --- */
+
+/* AIGW_EBUSY: somebody has claimed it. AIGW_ECORRUPT: nobody has, but it is of
+   another layout or store, or damaged. */
+static aigw_err_t
+aigw_journal_take(aigw_live_t *live, unsigned slot, aigw_journal_t *j)
+{
+    void                 *map;
+    char                  name[AIGW_LIVE_NAME_LEN + 1];
+    aigw_err_t            err;
+    aigw_journal_file_t  *file;
+
+    snprintf(name, sizeof(name), AIGW_LIVE_JOURNAL, slot);
+
+    err = aigw_live_dir_map(live->path, name, sizeof(*file), &map, &j->fd);
+    if (err != AIGW_OK) {
+        /* another user's: it may be in use */
+        return err == AIGW_EACCESS ? AIGW_EBUSY : err;
+    }
+
+    file = map;
+
+    if (!aigw_journal_is_valid(file, live->store)
+        || atomic_load(&file->head) - atomic_load(&file->tail)
+           > AIGW_JOURNAL_RECORDS)
+    {
+        munmap(map, sizeof(*file));
+        close(j->fd);
+        return AIGW_ECORRUPT;
+    }
+
+    j->file = file;
+    j->slot = slot;
+
+    return AIGW_OK;
+}
+
+
+static aigw_err_t
+aigw_journal_make(aigw_live_t *live, unsigned slot, aigw_journal_t *j,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    void                 *map;
+    char                  name[AIGW_LIVE_NAME_LEN + 1];
+    uint64_t              random[2];
+    aigw_err_t            err;
+    aigw_journal_file_t  *file;
+
+    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+        aigw_live_dir_fault(fault, "no random bytes for a journal");
+        return AIGW_ECRYPTO;
+    }
+
+    err = aigw_live_dir_make(live->path, AIGW_JOURNAL_NEW, sizeof(*file), &map,
+                             &j->fd, fault);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    file = map;
+    file->magic = AIGW_JOURNAL_MAGIC;
+    file->layout = AIGW_LIVE_LAYOUT;
+    file->records = AIGW_JOURNAL_RECORDS;
+    file->id = random[0];
+    file->counter = random[1];
+    memcpy(file->store, live->store, AIGW_STORE_ID_LEN);
+
+    snprintf(name, sizeof(name), AIGW_LIVE_JOURNAL, slot);
+
+    err = aigw_live_dir_rename(live->path, AIGW_JOURNAL_NEW, name);
+    if (err != AIGW_OK) {
+        aigw_live_dir_fault(fault, "cannot make journal '%s/%s': %s",
+                            live->path, name, aigw_strerror(err));
+        munmap(map, sizeof(*file));
+        close(j->fd);
+        return err;
+    }
+
+    j->file = file;
+    j->slot = slot;
+
+    return AIGW_OK;
+}
+
+
+/* Under the lock file, so that two workers never make the same one. */
+static aigw_err_t
+aigw_journal_find(aigw_live_t *live, aigw_journal_t *j,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    unsigned    slot, free_slot = AIGW_JOURNAL_MAX;
+    aigw_err_t  err;
+
+    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
+        err = aigw_journal_take(live, slot, j);
+
+        if (err == AIGW_ECORRUPT) {
+            return aigw_journal_make(live, slot, j, fault);
+        }
+
+        if (err == AIGW_OK) {
+            return AIGW_OK;
+        }
+
+        if (err == AIGW_ENOTFOUND && free_slot == AIGW_JOURNAL_MAX) {
+            free_slot = slot;
+        }
+    }
+
+    if (free_slot == AIGW_JOURNAL_MAX) {
+        aigw_live_dir_fault(fault, "all %d journals in '%s' are taken: fewer"
+                            " workers, or wait for those of an earlier reload"
+                            " to end", AIGW_JOURNAL_MAX, live->path);
+        return AIGW_EFULL;
+    }
+
+    return aigw_journal_make(live, free_slot, j, fault);
+}
+
+
+aigw_err_t
+aigw_journal_claim(aigw_live_t *live, aigw_journal_t **journal,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    int              lock;
+    aigw_err_t       err;
+    aigw_journal_t  *j;
+
+    j = calloc(1, sizeof(*j));
+    if (j == NULL) {
+        aigw_live_dir_fault(fault, "%s", aigw_strerror(AIGW_ENOMEM));
+        return AIGW_ENOMEM;
+    }
+
+    err = aigw_live_dir_lock(live->path, AIGW_LIVE_LOCK, AIGW_LIVE_LOCK_WAIT_MS,
+                             &lock);
+    if (err != AIGW_OK) {
+        aigw_live_dir_fault(fault, "cannot lock '%s/" AIGW_LIVE_LOCK "': %s",
+                            live->path, aigw_strerror(err));
+        goto err1;
+    }
+
+    err = aigw_journal_find(live, j, fault);
+    close(lock);
+
+    if (err != AIGW_OK) {
+        goto err1;
+    }
+
+    *journal = j;
+
+    return AIGW_OK;
+
+err1:
+
+    free(j);
+
+    return err;
+}
+
+
+void
+aigw_journal_release(aigw_journal_t *journal)
+{
+    if (journal == NULL) {
+        return;
+    }
+
+    munmap(journal->file, sizeof(*journal->file));
+    close(journal->fd);
+    free(journal);
+}
+
+
+aigw_err_t
+aigw_journal_ready(const aigw_journal_t *journal, int64_t now_ms)
+{
+    uint64_t                      head, tail;
+    const aigw_journal_file_t    *file = journal->file;
+    const aigw_journal_record_t  *oldest;
+
+    head = atomic_load_explicit(&file->head, memory_order_relaxed);
+    tail = atomic_load_explicit(&file->tail, memory_order_acquire);
+
+    if (head == tail) {
+        return AIGW_OK;
+    }
+
+    oldest = &file->ring[(tail + 1) % AIGW_JOURNAL_RECORDS];
+
+    return head - tail >= AIGW_JOURNAL_HIGH
+           || now_ms - oldest->time_ms >= AIGW_JOURNAL_STALE_MS
+           ? AIGW_EFULL : AIGW_OK;
+}
+
+
+static void
+aigw_journal_put_number(uint8_t *to, uint64_t n, unsigned bytes)
+{
+    while (bytes > 0) {
+        to[--bytes] = (uint8_t) n;
+        n >>= 8;
+    }
+}
+
+
+void
+aigw_journal_new_id(aigw_journal_t *journal, int64_t now_ms,
+    uint8_t id[AIGW_ROW_ID_LEN])
+{
+    aigw_journal_put_number(id, (uint64_t) now_ms, 6);
+    aigw_journal_put_number(id + 6, AIGW_JOURNAL_NODE, 2);
+    aigw_journal_put_number(id + 8, journal->slot, 2);
+    aigw_journal_put_number(id + 10, journal->file->counter++, 6);
+}
+
+
+aigw_err_t
+aigw_journal_append(aigw_journal_t *journal, const aigw_row_t *row)
+{
+    uint64_t                head;
+    aigw_journal_file_t    *file = journal->file;
+    aigw_journal_record_t  *record;
+
+    head = atomic_load_explicit(&file->head, memory_order_relaxed);
+
+    if (head - atomic_load_explicit(&file->tail, memory_order_acquire)
+        >= AIGW_JOURNAL_RECORDS)
+    {
+        return AIGW_EFULL;
+    }
+
+    head++;
+    record = &file->ring[head % AIGW_JOURNAL_RECORDS];
+
+    record->seq = head;
+    record->time_ms = row->settled_ms > row->time_ms ? row->settled_ms
+                                                     : row->time_ms;
+    record->len = (uint32_t) aigw_record_pack_row(row, record->row);
+    record->crc = aigw_journal_crc(record);
+
+    atomic_store_explicit(&file->head, head, memory_order_release);
+
+    return AIGW_OK;
+}
+
+
+/* --- the readers --- */
+
+static void
+aigw_journal_unmap(aigw_journal_map_t *map)
+{
+    if (map->file != NULL) {
+        munmap(map->file, sizeof(*map->file));
+        map->file = NULL;
+    }
+}
+
+
+aigw_err_t
+aigw_journal_map_all(const char *dir, const char store[AIGW_STORE_ID_LEN],
+    aigw_journals_t *journals)
+{
+    void                *file;
+    char                 name[AIGW_LIVE_NAME_LEN + 1];
+    ino_t                inode;
+    unsigned             slot;
+    aigw_err_t           err;
+    aigw_journal_map_t  *map;
+
+    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
+        map = &journals->map[slot];
+        snprintf(name, sizeof(name), AIGW_LIVE_JOURNAL, slot);
+        inode = aigw_live_dir_inode(dir, name);
+
+        /* one that was unlinked may still have a writer: drain it */
+        if (inode == 0 || inode == map->inode) {
+            continue;
+        }
+
+        aigw_journal_unmap(map);
+
+        err = aigw_live_dir_map(dir, name, sizeof(*map->file), &file, NULL);
+
+        if (err != AIGW_OK && err != AIGW_ENOTFOUND && err != AIGW_ECORRUPT) {
+            return err;
+        }
+
+        map->inode = inode;
+
+        if (err == AIGW_OK) {
+            map->file = file;
+
+            if (!aigw_journal_is_valid(map->file, store)) {
+                aigw_journal_unmap(map);
+            }
+        }
+    }
+
+    return AIGW_OK;
+}
+
+
+void
+aigw_journal_unmap_all(aigw_journals_t *journals)
+{
+    unsigned  slot;
+
+    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
+        aigw_journal_unmap(&journals->map[slot]);
+    }
+}
+
+
+aigw_err_t
+aigw_journal_pending(aigw_store_t *store, const aigw_journal_file_t *file,
+    uint64_t *after, uint64_t *head)
+{
+    uint64_t    mark, tail, last;
+    aigw_err_t  err;
+
+    err = aigw_store_get_watermark(store, file->id, &mark);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    tail = atomic_load_explicit(&file->tail, memory_order_acquire);
+    last = atomic_load_explicit(&file->head, memory_order_acquire);
+    mark = mark > tail ? mark : tail;
+
+    if (mark > last || last - mark > AIGW_JOURNAL_RECORDS) {
+        return AIGW_ECORRUPT;
+    }
+
+    *after = mark;
+    *head = last;
+
+    return AIGW_OK;
+}
+
+
+aigw_err_t
+aigw_journal_read(const aigw_journal_file_t *file, uint64_t seq,
+    aigw_row_t *row)
+{
+    aigw_journal_record_t  record;
+
+    /* a copy: what is checked is what is used, whoever writes there */
+    memcpy(&record, &file->ring[seq % AIGW_JOURNAL_RECORDS], sizeof(record));
+
+    if (record.seq != seq || record.len > AIGW_ROW_PACKED_MAX
+        || record.crc != aigw_journal_crc(&record)
+        || aigw_record_unpack_row(record.row, record.len, row) != AIGW_OK)
+    {
+        return AIGW_ECORRUPT;
+    }
+
+    return AIGW_OK;
+}

@@ -1,0 +1,213 @@
+/*
+ * Things as the store keeps them, and the one place that packs and unpacks
+ * them: a version byte first, integers big-endian, strings with their length.
+ * Packing never fails for a value within the limits of aigw.h; unpacking
+ * checks every byte (AIGW_ECORRUPT, AIGW_EVERSION).
+ */
+
+#ifndef AIGW_RECORD_H
+#define AIGW_RECORD_H
+
+#include "aigw.h"
+#include "aigw_key.h"
+#include "aigw_price.h"
+#include "aigw_seal.h"
+
+
+#define AIGW_RECORD_MAX  1024         /* bytes of any packed record */
+
+
+typedef struct {
+    uint64_t   id;
+    char       name[AIGW_NAME_MAX + 1];
+    uint8_t    admin;                 /* role: 1 admin, 0 member */
+    uint8_t    enabled;
+    int64_t    quota_nano;            /* or AIGW_UNLIMITED */
+    int64_t    created_ms;
+} aigw_user_t;
+
+
+typedef struct {
+    uint64_t   id;
+    uint64_t   user_id;
+    char       name[AIGW_NAME_MAX + 1];
+    uint8_t    enabled;
+    int64_t    quota_nano;
+    int64_t    created_ms;
+    int64_t    expires_ms;            /* 0: never */
+    char       models[AIGW_MODELS_MAX + 1];
+} aigw_project_t;
+
+
+typedef struct {
+    uint64_t   id;
+    uint64_t   project_id;
+    uint8_t    hash[AIGW_KEY_HASH_LEN];
+    char       prefix[AIGW_KEY_PREFIX_LEN + 1];
+    char       last4[AIGW_KEY_LAST_LEN + 1];
+    char       name[AIGW_NAME_MAX + 1];
+    uint8_t    enabled;
+    int64_t    quota_nano;
+    int64_t    created_ms;
+    int64_t    expires_ms;            /* 0: never */
+    int64_t    revoked_ms;            /* 0: not revoked */
+    char       models[AIGW_MODELS_MAX + 1];
+} aigw_key_t;
+
+
+typedef struct {
+    char       name[AIGW_MODEL_MAX + 1];
+    int64_t    created_ms;
+} aigw_model_t;
+
+
+/* A price in force from from_ms on, until the next one of its model. */
+typedef struct {
+    char          model[AIGW_MODEL_MAX + 1];   /* or "*" */
+    int64_t       from_ms;
+    aigw_price_t  price;
+} aigw_price_entry_t;
+
+
+typedef struct {
+    uint64_t   id;
+    char       name[AIGW_NAME_MAX + 1];
+    char       url[AIGW_URL_MAX + 1];
+    int64_t    created_ms;
+    int64_t    changed_ms;
+    uint16_t   sealed_len;
+    uint8_t    sealed[AIGW_SEALED_MAX];
+} aigw_upstream_t;
+
+
+/* How a request was settled. At rest: append only. */
+typedef enum {
+    AIGW_SETTLED_NONE = 0,            /* refused: nothing to settle */
+    AIGW_SETTLED_EXACT,
+    AIGW_SETTLED_ESTIMATED,
+    AIGW_SETTLED_PARTIAL,
+    AIGW_SETTLED_VOID,
+    AIGW_SETTLED_UNKNOWN,
+    AIGW_SETTLED_MAX
+} aigw_settled_t;
+
+/* Which route. At rest: append only. */
+typedef enum {
+    AIGW_ROUTE_NONE = 0,
+    AIGW_ROUTE_CHAT,                  /* /v1/chat/completions */
+    AIGW_ROUTE_MODELS,                /* /v1/models, answered locally */
+    AIGW_ROUTE_MAX
+} aigw_route_t;
+
+/* Bits of aigw_row_t.flags. */
+#define AIGW_ROW_STREAM        0x0001
+#define AIGW_ROW_BAD_USAGE     0x0002
+#define AIGW_ROW_INCONSISTENT  0x0004
+#define AIGW_ROW_INCOMPLETE    0x0008 /* the stream had no [DONE] */
+#define AIGW_ROW_MALFORMED     0x0010 /* an answer that was not JSON */
+
+#define AIGW_ROW_ID_LEN        16     /* ms 6, node 2, journal 2, counter 6 */
+#define AIGW_ROW_ID_TEXT_LEN   32     /* the same in lower-case hex */
+#define AIGW_ROW_PACKED_MAX    360
+
+
+/* One line of the ledger: an admitted or a refused call. Fixed from its
+   settlement on. Names are looked up by id when shown. */
+typedef struct {
+    uint8_t       id[AIGW_ROW_ID_LEN];
+    uint16_t      partition;          /* 0 so far */
+    uint64_t      user_id;            /* 0: key unknown */
+    uint64_t      project_id;
+    uint64_t      key_id;
+    int64_t       time_ms;            /* admission */
+    int64_t       settled_ms;
+    uint32_t      duration_ms;
+    uint32_t      ttft_ms;            /* to the first byte of the answer */
+    uint16_t      status;             /* sent to the client; 0 nothing sent */
+    uint8_t       route;              /* aigw_route_t */
+    uint8_t       verdict;            /* aigw_verdict_t */
+    uint8_t       settled;            /* aigw_settled_t */
+    uint8_t       attempts;           /* sent upstream so often; 0: refused */
+    uint16_t      flags;
+    aigw_tokens_t tokens;
+    uint32_t      price_version;      /* 0: none */
+    int64_t       hold_nano;
+    int64_t       cost_nano;
+    char          model[AIGW_MODEL_MAX + 1];
+    char          tag[AIGW_TAG_MAX + 1];
+} aigw_row_t;
+
+
+/* Sums of an account or of a roll-up cell. */
+typedef struct {
+    int64_t    calls;                 /* rows sent upstream */
+    int64_t    ok_calls;              /* of these, verdict ok */
+    int64_t    refused_calls;         /* rows not sent upstream */
+    int64_t    inexact_calls;         /* settled estimated, partial, unknown */
+    int64_t    prompt_tokens;
+    int64_t    completion_tokens;
+    int64_t    cost_nano;
+    int64_t    last_ms;               /* latest time_ms */
+} aigw_sums_t;
+
+
+/* Each packs into buf (AIGW_RECORD_MAX, rows AIGW_ROW_PACKED_MAX) and returns
+   the length; each unpack is its inverse and copies everything out. */
+size_t aigw_record_pack_user(const aigw_user_t *user, uint8_t *buf);
+aigw_err_t aigw_record_unpack_user(const uint8_t *buf, size_t len,
+    aigw_user_t *user) AIGW_CHECKED;
+
+size_t aigw_record_pack_project(const aigw_project_t *project, uint8_t *buf);
+aigw_err_t aigw_record_unpack_project(const uint8_t *buf, size_t len,
+    aigw_project_t *project) AIGW_CHECKED;
+
+size_t aigw_record_pack_key(const aigw_key_t *key, uint8_t *buf);
+aigw_err_t aigw_record_unpack_key(const uint8_t *buf, size_t len,
+    aigw_key_t *key) AIGW_CHECKED;
+
+size_t aigw_record_pack_model(const aigw_model_t *model, uint8_t *buf);
+aigw_err_t aigw_record_unpack_model(const uint8_t *buf, size_t len,
+    aigw_model_t *model) AIGW_CHECKED;
+
+size_t aigw_record_pack_price(const aigw_price_entry_t *entry, uint8_t *buf);
+aigw_err_t aigw_record_unpack_price(const uint8_t *buf, size_t len,
+    aigw_price_entry_t *entry) AIGW_CHECKED;
+
+size_t aigw_record_pack_upstream(const aigw_upstream_t *upstream, uint8_t *buf);
+aigw_err_t aigw_record_unpack_upstream(const uint8_t *buf, size_t len,
+    aigw_upstream_t *upstream) AIGW_CHECKED;
+
+size_t aigw_record_pack_row(const aigw_row_t *row, uint8_t *buf);
+aigw_err_t aigw_record_unpack_row(const uint8_t *buf, size_t len,
+    aigw_row_t *row) AIGW_CHECKED;
+
+size_t aigw_record_pack_sums(const aigw_sums_t *sums, uint8_t *buf);
+aigw_err_t aigw_record_unpack_sums(const uint8_t *buf, size_t len,
+    aigw_sums_t *sums) AIGW_CHECKED;
+
+/* What one row adds to the sums of its accounts and of its roll-up cell. */
+void aigw_record_row_sums(const aigw_row_t *row, aigw_sums_t *sums);
+
+/* Adds more to sums; a field that would overflow stays at INT64_MAX: spent
+   for ever, never wrapped. Returns whether one did. */
+int aigw_record_add_saturated(aigw_sums_t *sums, const aigw_sums_t *more);
+
+/* Adds one row to sums. AIGW_ERANGE on overflow, sums unchanged. */
+aigw_err_t aigw_record_add_row(aigw_sums_t *sums, const aigw_row_t *row)
+    AIGW_CHECKED;
+
+/* Adds sums to another. AIGW_ERANGE on overflow, sums unchanged. */
+aigw_err_t aigw_record_add_sums(aigw_sums_t *sums, const aigw_sums_t *more)
+    AIGW_CHECKED;
+
+/* The id as text (terminated by NUL) and back. */
+void aigw_record_format_id(const uint8_t id[AIGW_ROW_ID_LEN],
+    char text[AIGW_ROW_ID_TEXT_LEN + 1]);
+aigw_err_t aigw_record_parse_id(aigw_str_t text, uint8_t id[AIGW_ROW_ID_LEN])
+    AIGW_CHECKED;
+
+/* Names of the enums, for output: "exact", "/v1/chat/completions". */
+const char *aigw_record_settled_name(unsigned settled);
+const char *aigw_record_route_name(unsigned route);
+
+#endif /* AIGW_RECORD_H */

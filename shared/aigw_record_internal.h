@@ -1,0 +1,180 @@
+/*
+ * How bytes at rest are written and read: for aigw_record*.c only. A reader
+ * that has failed reads zeros and empty strings and keeps its error, so that
+ * an unpack checks once, at its end.
+ */
+
+#ifndef AIGW_RECORD_INTERNAL_H
+#define AIGW_RECORD_INTERNAL_H
+
+#include <string.h>
+
+#include "aigw.h"
+
+
+#define AIGW_RECORD_VERSION  1
+
+
+typedef struct {
+    uint8_t  *p;
+} aigw_writer_t;
+
+
+typedef struct {
+    const uint8_t  *p;
+    const uint8_t  *end;
+    aigw_err_t      err;
+} aigw_reader_t;
+
+
+static inline void
+aigw_write_int(aigw_writer_t *w, uint64_t n, unsigned bytes)
+{
+    while (bytes--) {
+        *w->p++ = (uint8_t) (n >> (8 * bytes));
+    }
+}
+
+
+static inline void
+aigw_write_bytes(aigw_writer_t *w, const void *data, size_t len)
+{
+    memcpy(w->p, data, len);
+    w->p += len;
+}
+
+
+/* text ends with NUL or is max bytes long. */
+static inline void
+aigw_write_text(aigw_writer_t *w, const char *text, size_t max)
+{
+    size_t  len;
+
+    for (len = 0; len < max && text[len] != '\0'; len++) { /* void */ }
+
+    aigw_write_int(w, len, 2);
+    aigw_write_bytes(w, text, len);
+}
+
+
+/* Takes the version byte. */
+static inline aigw_reader_t
+aigw_reader(const uint8_t *buf, size_t len)
+{
+    aigw_reader_t  r = { buf, buf + len, AIGW_OK };
+
+    if (len == 0) {
+        r.err = AIGW_ECORRUPT;
+
+    } else if (*r.p++ != AIGW_RECORD_VERSION) {
+        r.err = AIGW_EVERSION;
+    }
+
+    return r;
+}
+
+
+static inline int
+aigw_reader_has(aigw_reader_t *r, size_t len)
+{
+    if (r->err == AIGW_OK && (size_t) (r->end - r->p) < len) {
+        r->err = AIGW_ECORRUPT;
+    }
+
+    return r->err == AIGW_OK;
+}
+
+
+static inline uint64_t
+aigw_read_int(aigw_reader_t *r, unsigned bytes)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    if (aigw_reader_has(r, bytes)) {
+        while (bytes--) {
+            n = n << 8 | *r->p++;
+        }
+    }
+
+    return n;
+}
+
+
+/* Two's complement, at least min. */
+static inline int64_t
+aigw_read_min(aigw_reader_t *r, int64_t min)
+{
+    int64_t  n;
+
+    n = (int64_t) aigw_read_int(r, 8);
+
+    if (n < min && r->err == AIGW_OK) {
+        r->err = AIGW_ECORRUPT;
+    }
+
+    return n;
+}
+
+
+/* An unsigned of so many bytes, below limit. */
+static inline unsigned
+aigw_read_below(aigw_reader_t *r, unsigned bytes, unsigned limit)
+{
+    uint64_t  n;
+
+    n = aigw_read_int(r, bytes);
+
+    if (n >= limit) {
+        r->err = r->err == AIGW_OK ? AIGW_ECORRUPT : r->err;
+        n = 0;
+    }
+
+    return (unsigned) n;
+}
+
+
+static inline void
+aigw_read_bytes(aigw_reader_t *r, void *data, size_t len)
+{
+    if (aigw_reader_has(r, len)) {
+        memcpy(data, r->p, len);
+        r->p += len;
+    }
+}
+
+
+/* Into text of max + 1 bytes; a NUL inside is corrupt. */
+static inline void
+aigw_read_text(aigw_reader_t *r, char *text, size_t max)
+{
+    size_t  len;
+
+    len = aigw_read_below(r, 2, (unsigned) max + 1);
+
+    if (aigw_reader_has(r, len) && memchr(r->p, '\0', len) != NULL) {
+        r->err = AIGW_ECORRUPT;
+    }
+
+    if (r->err != AIGW_OK) {
+        len = 0;
+    }
+
+    aigw_read_bytes(r, text, len);
+    text[len] = '\0';
+}
+
+
+/* The verdict: no error, and nothing left over. */
+static inline aigw_err_t
+aigw_reader_end(const aigw_reader_t *r)
+{
+    if (r->err == AIGW_OK && r->p != r->end) {
+        return AIGW_ECORRUPT;
+    }
+
+    return r->err;
+}
+
+#endif /* AIGW_RECORD_INTERNAL_H */

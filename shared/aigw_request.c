@@ -1,0 +1,334 @@
+/*
+ * The facts of a request body, gathered while the scanner passes over it, and
+ * where include_usage goes in. It must not decide what a caller may do: that
+ * is the module's.
+ */
+
+#include <string.h>
+
+#include "aigw.h"
+#include "aigw_json.h"
+#include "aigw_verdict.h"
+#include "aigw_request.h"
+
+
+#define REQUEST_TOKENS_MAX  INT64_C(1000000000)
+#define REQUEST_N_MAX       128
+
+
+enum {
+    N_ROOT = 0, N_MODEL, N_STREAM, N_OPTIONS, N_INCLUDE, N_MAX_TOKENS,
+    N_MAX_COMPLETION, N_N, N_BEST_OF
+};
+
+
+static const aigw_json_node_t  request_options[] = {
+    { aigw_str("include_usage"), N_INCLUDE, 0, 0, NULL }
+};
+
+static const aigw_json_node_t  request_members[] = {
+    { aigw_str("model"), N_MODEL, AIGW_JSON_TEXT, 0, NULL },
+    { aigw_str("stream"), N_STREAM, 0, 0, NULL },
+    { aigw_str("stream_options"), N_OPTIONS, 0, 1, request_options },
+    { aigw_str("max_tokens"), N_MAX_TOKENS, 0, 0, NULL },
+    { aigw_str("max_completion_tokens"), N_MAX_COMPLETION, 0, 0, NULL },
+    { aigw_str("n"), N_N, 0, 0, NULL },
+    { aigw_str("best_of"), N_BEST_OF, 0, 0, NULL }
+};
+
+static aigw_err_t request_value(void *ctx, const aigw_json_value_t *value);
+
+static const aigw_json_schema_t  request_schema = {
+    { aigw_str(""), N_ROOT, 0,
+      sizeof(request_members) / sizeof(request_members[0]), request_members },
+    AIGW_JSON_ONCE,
+    request_value
+};
+
+
+/* A member's name as a client knows it. */
+static const char *
+request_param(const aigw_json_node_t *node)
+{
+    return node->id == N_INCLUDE ? "stream_options.include_usage"
+                                 : node->name.data;
+}
+
+
+static aigw_err_t
+request_refuse(aigw_request_t *req, aigw_verdict_t verdict, const char *param)
+{
+    req->verdict = verdict;
+    req->param = param;
+
+    return AIGW_EINVAL;
+}
+
+
+static aigw_err_t
+request_refuse_value(aigw_request_t *req, const aigw_json_value_t *value)
+{
+    return request_refuse(req, AIGW_VERDICT_INVALID_VALUE,
+                          request_param(value->node));
+}
+
+
+/* C0, DEL, and C1 in its UTF-8 form. */
+static int
+request_has_control(aigw_str_t text)
+{
+    size_t         i;
+    unsigned char  c, next;
+
+    for (i = 0; i < text.len; i++) {
+        c = (unsigned char) text.data[i];
+        next = i + 1 < text.len ? (unsigned char) text.data[i + 1] : 0xff;
+
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static aigw_err_t
+request_model(aigw_request_t *req, const aigw_json_value_t *value)
+{
+    if (value->type != AIGW_JSON_STRING) {
+        return request_refuse(req, AIGW_VERDICT_MODEL_TYPE, "model");
+    }
+
+    if (value->text.len == 0 || value->cut || value->text.len > AIGW_MODEL_MAX
+        || request_has_control(value->text))
+    {
+        return request_refuse_value(req, value);
+    }
+
+    memcpy(req->model, value->text.data, value->text.len);
+    req->model_len = (uint8_t) value->text.len;
+    req->model_seen = 1;
+
+    return AIGW_OK;
+}
+
+
+static aigw_err_t
+request_count(aigw_request_t *req, const aigw_json_value_t *value, int64_t max,
+    int64_t *count)
+{
+    int64_t  n;
+
+    if (value->type == AIGW_JSON_NULL) {
+        return AIGW_OK;
+    }
+
+    if (value->type != AIGW_JSON_NUMBER || value->cut
+        || aigw_json_count(value->text, max, &n) != AIGW_OK || n < 1)
+    {
+        return request_refuse_value(req, value);
+    }
+
+    *count = n;
+
+    return AIGW_OK;
+}
+
+
+static aigw_err_t
+request_options_value(aigw_request_t *req, const aigw_json_value_t *value)
+{
+    switch (value->event) {
+
+    case AIGW_JSON_FIRST:
+        req->options_empty = 0;
+        return AIGW_OK;
+
+    case AIGW_JSON_END:
+        return AIGW_OK;
+
+    default:
+        if (value->type != AIGW_JSON_OBJECT && value->type != AIGW_JSON_NULL) {
+            return request_refuse_value(req, value);
+        }
+
+        req->options_start = value->start;
+        req->options_type = (uint8_t) value->type;
+        req->options_empty = 1;
+
+        return AIGW_OK;
+    }
+}
+
+
+static aigw_err_t
+request_bool(aigw_request_t *req, const aigw_json_value_t *value)
+{
+    int  is_true = value->type == AIGW_JSON_TRUE;
+
+    if (!is_true && value->type != AIGW_JSON_FALSE
+        && value->type != AIGW_JSON_NULL)
+    {
+        return request_refuse_value(req, value);
+    }
+
+    if (value->node->id == N_STREAM) {
+        req->stream = is_true != 0;
+        return AIGW_OK;
+    }
+
+    req->include_usage = is_true != 0;
+    req->include_type = (uint8_t) value->type;
+    req->include_start = value->start;
+
+    return AIGW_OK;
+}
+
+
+static aigw_err_t
+request_root(aigw_request_t *req, const aigw_json_value_t *value)
+{
+    if (value->type != AIGW_JSON_OBJECT) {
+        return request_refuse(req, AIGW_VERDICT_INVALID_JSON, NULL);
+    }
+
+    if (value->event == AIGW_JSON_BEGIN) {
+        req->root_start = value->start + 1;
+    }
+
+    return AIGW_OK;
+}
+
+
+static aigw_err_t
+request_value(void *ctx, const aigw_json_value_t *value)
+{
+    aigw_request_t  *req = ctx;
+
+    switch (value->node->id) {
+
+    case N_ROOT:
+        return request_root(req, value);
+
+    case N_MODEL:
+        return request_model(req, value);
+
+    case N_OPTIONS:
+        return request_options_value(req, value);
+
+    case N_MAX_TOKENS:
+        return request_count(req, value, REQUEST_TOKENS_MAX, &req->max_tokens);
+
+    case N_MAX_COMPLETION:
+        return request_count(req, value, REQUEST_TOKENS_MAX,
+                             &req->max_completion_tokens);
+
+    case N_N:
+        return request_count(req, value, REQUEST_N_MAX, &req->n);
+
+    case N_BEST_OF:
+        return request_count(req, value, REQUEST_N_MAX, &req->best_of);
+
+    default:
+        return request_bool(req, value);
+    }
+}
+
+
+void
+aigw_request_init(aigw_request_t *req)
+{
+    static const aigw_request_t  empty = {
+        .max_tokens = -1, .max_completion_tokens = -1, .n = -1, .best_of = -1
+    };
+
+    *req = empty;
+    aigw_json_init(&req->json, &request_schema);
+}
+
+
+/* The scanner stopped: says why, unless the handler did. */
+static aigw_err_t
+request_fail(aigw_request_t *req)
+{
+    const aigw_json_node_t  *node = aigw_json_fault(&req->json);
+
+    if (req->verdict != AIGW_VERDICT_OK) {
+        return AIGW_EINVAL;
+    }
+
+    if (node != NULL) {
+        return request_refuse(req, AIGW_VERDICT_DUPLICATE_PARAMETER,
+                              request_param(node));
+    }
+
+    return request_refuse(req, AIGW_VERDICT_INVALID_JSON, NULL);
+}
+
+
+aigw_err_t
+aigw_request_feed(aigw_request_t *req, const unsigned char *data, size_t len)
+{
+    if (aigw_json_feed(&req->json, data, len, req) == AIGW_OK) {
+        return AIGW_OK;
+    }
+
+    return request_fail(req);
+}
+
+
+aigw_err_t
+aigw_request_finish(aigw_request_t *req)
+{
+    /* a number alone is a document that the handler did not see */
+    if (aigw_json_finish(&req->json) != AIGW_OK || req->root_start == 0) {
+        return request_fail(req);
+    }
+
+    if (!req->model_seen) {
+        return request_refuse(req, AIGW_VERDICT_MODEL_MISSING, "model");
+    }
+
+    return AIGW_OK;
+}
+
+
+unsigned
+aigw_request_splices(const aigw_request_t *req,
+    aigw_request_splice_t splice[AIGW_REQUEST_SPLICES])
+{
+    static const aigw_str_t  options =
+        aigw_str("\"stream_options\":{\"include_usage\":true},");
+    static const aigw_str_t  object = aigw_str("{\"include_usage\":true}");
+    static const aigw_str_t  only = aigw_str("\"include_usage\":true");
+    static const aigw_str_t  first = aigw_str("\"include_usage\":true,");
+    static const aigw_str_t  value = aigw_str("true");
+
+    if (!req->stream || req->include_type == AIGW_JSON_TRUE) {
+        return 0;
+    }
+
+    splice->blank = 0;
+
+    if (req->options_type == 0) {
+        splice->offset = req->root_start;
+        splice->text = options;
+
+    } else if (req->options_type == AIGW_JSON_NULL) {
+        splice->offset = req->options_start;
+        splice->blank = 4;
+        splice->text = object;
+
+    } else if (req->include_type == 0) {
+        splice->offset = req->options_start + 1;
+        splice->text = req->options_empty ? only : first;
+
+    } else {
+        splice->offset = req->include_start;
+        splice->blank = req->include_type == AIGW_JSON_NULL ? 4 : 5;
+        splice->text = value;
+    }
+
+    return 1;
+}

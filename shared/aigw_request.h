@@ -1,0 +1,87 @@
+/*
+ * What the gateway must know of a request body before it lets it pass:
+ * the model, whether it streams, its own output limits, and where
+ * include_usage must be spliced in. One resumable pass over the body in
+ * pieces of any size; no copy, no allocation.
+ *
+ * Rules: wire-formats 1.3 and 2.2 (where members stand, include_usage),
+ * threats A19, A20, J01 to J11, J21, Q10. A watched member that stands twice
+ * (escapes decoded) is refused; one that equals a watched name but for case
+ * (ASCII, U+017F, U+212A) is refused too.
+ */
+
+#ifndef AIGW_REQUEST_H
+#define AIGW_REQUEST_H
+
+#include "aigw.h"
+#include "aigw_json.h"
+#include "aigw_verdict.h"
+
+
+#define AIGW_REQUEST_SPLICES  2
+
+/*
+ * One edit of the body that keeps offsets of the original: `blank` bytes at
+ * `offset` are overwritten by spaces in place (same length), then `text` is
+ * inserted at `offset`. Splices are sorted by offset and do not overlap.
+ */
+typedef struct {
+    uint64_t       offset;
+    uint32_t       blank;
+    aigw_str_t     text;              /* static storage */
+} aigw_request_splice_t;
+
+
+typedef struct {
+    aigw_json_t    json;
+
+    char           model[AIGW_MODEL_MAX];
+    uint8_t        model_len;
+
+    unsigned       stream:1;          /* "stream": true */
+    unsigned       include_usage:1;   /* the client itself asks for usage */
+
+    int64_t        max_tokens;             /* -1: absent or null */
+    int64_t        max_completion_tokens;  /* -1: absent or null */
+    int64_t        n;                      /* -1: absent or null */
+    int64_t        best_of;                /* -1: absent or null */
+
+    /* Set when feed or finish fails: */
+    aigw_verdict_t verdict;           /* invalid_json, invalid_value, ... */
+    const char     *param;            /* member at fault, or NULL; static */
+
+    /* The rest is private to aigw_request.c. */
+    uint64_t       root_start;        /* offset just behind the root's '{' */
+    uint64_t       options_start;     /* first byte of stream_options' value */
+    uint64_t       include_start;     /* first byte of include_usage's value */
+    uint8_t        options_type;      /* aigw_json_type_t, 0 = absent */
+    uint8_t        include_type;
+    unsigned       options_empty:1;
+    unsigned       model_seen:1;
+} aigw_request_t;
+
+
+/* Makes req ready for a new body. */
+void aigw_request_init(aigw_request_t *req);
+
+/*
+ * Scans the next len bytes of the body (borrows them during the call).
+ * AIGW_OK: go on. AIGW_EINVAL: refuse, req->verdict and req->param say why.
+ */
+aigw_err_t aigw_request_feed(aigw_request_t *req, const unsigned char *data,
+    size_t len) AIGW_CHECKED;
+
+/*
+ * The body is complete. AIGW_OK: the facts above are valid. AIGW_EINVAL as in
+ * feed: also for a body that is cut, empty, not an object, or without model.
+ */
+aigw_err_t aigw_request_finish(aigw_request_t *req) AIGW_CHECKED;
+
+/*
+ * The edits that make a streaming body ask for include_usage; none if it does
+ * already or does not stream. Returns their number.
+ */
+unsigned aigw_request_splices(const aigw_request_t *req,
+    aigw_request_splice_t splice[AIGW_REQUEST_SPLICES]);
+
+#endif /* AIGW_REQUEST_H */

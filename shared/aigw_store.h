@@ -1,0 +1,284 @@
+/*
+ * The store: typed operations, each of them one LMDB transaction that ends
+ * before the call returns. Nobody above holds a transaction or a pointer into
+ * the map: results are copies. Two environments below DIR, control and usage
+ * (design, section 1), and the master key's file DIR/key.
+ *
+ * One handle per process and store, opened after fork. A thread may use the
+ * usage functions while another uses the control functions; no more than that.
+ */
+
+#ifndef AIGW_STORE_H
+#define AIGW_STORE_H
+
+#include <sys/types.h>
+
+#include "aigw.h"
+#include "aigw_record.h"
+
+
+typedef struct aigw_store_s  aigw_store_t;
+
+#define AIGW_STORE_SCHEMA        1
+#define AIGW_STORE_ID_LEN        16   /* lower-case hex, no NUL */
+#define AIGW_FAULT_LEN           255  /* a sentence that names path and cause */
+
+/* What to open; CONTROL for reading is always open. */
+#define AIGW_STORE_CONTROL_WRITE 0x01
+#define AIGW_STORE_USAGE         0x02
+#define AIGW_STORE_USAGE_WRITE   0x06
+
+
+/* --- life --- */
+
+/*
+ * Makes a new store in path (a missing or an empty directory): files, master
+ * key, user admin, price '*' of 10 per million prompt and completion tokens.
+ * group: whom the workers belong to, (gid_t) -1 for none; modes are the
+ * strictest that let it read control and write usage. AIGW_EEXIST if there is
+ * a store. fault gets a sentence on error. Nothing is left behind on error.
+ */
+aigw_err_t aigw_store_init(const char *path, gid_t group,
+    char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
+
+/* Opens it; fault gets a sentence on error (what, which path, what to do).
+   AIGW_EVERSION, AIGW_EACCESS, AIGW_ENOTFOUND, AIGW_ECORRUPT, ... */
+aigw_err_t aigw_store_open(const char *path, unsigned flags,
+    aigw_store_t **store, char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
+
+/* NULL does nothing. Not while another thread is in a call. */
+void aigw_store_close(aigw_store_t *store);
+
+/* Random, made at init: names the live segment. Lives as long as store. */
+aigw_str_t aigw_store_id(const aigw_store_t *store);
+
+/* Clears reader slots of dead processes; at start and on a timer. */
+aigw_err_t aigw_store_check_readers(aigw_store_t *store, int *cleared)
+    AIGW_CHECKED;
+
+
+typedef struct {
+    uint64_t   users, projects, keys, models, prices, upstreams;
+    uint64_t   rows, rollups;
+    uint64_t   control_bytes, usage_bytes;         /* file sizes */
+    uint64_t   control_map_bytes, usage_map_bytes; /* what they may grow to */
+    unsigned   control_readers, usage_readers;     /* slots in use */
+} aigw_store_stats_t;
+
+aigw_err_t aigw_store_stats(aigw_store_t *store, aigw_store_stats_t *stats)
+    AIGW_CHECKED;
+
+
+/* --- the request's path: control, read only, copied out --- */
+
+/* All that stands above a key, in one look. About 1.3 KiB: for the stack. */
+typedef struct {
+    uint64_t   user_id;
+    uint64_t   project_id;
+    uint64_t   key_id;
+    int64_t    user_quota_nano;
+    int64_t    project_quota_nano;
+    int64_t    key_quota_nano;
+    int64_t    project_expires_ms;
+    int64_t    key_expires_ms;
+    unsigned   user_enabled:1;
+    unsigned   project_enabled:1;
+    unsigned   key_enabled:1;
+    unsigned   key_revoked:1;
+    char       project_name[AIGW_NAME_MAX + 1];
+    char       key_prefix[AIGW_KEY_PREFIX_LEN + 1];
+    char       key_last4[AIGW_KEY_LAST_LEN + 1];
+    char       project_models[AIGW_MODELS_MAX + 1];
+    char       key_models[AIGW_MODELS_MAX + 1];
+} aigw_access_t;
+
+/* AIGW_ENOTFOUND: no such key. A key whose project or user is gone is
+   AIGW_ECORRUPT. */
+aigw_err_t aigw_store_find_access(aigw_store_t *store,
+    const uint8_t hash[AIGW_KEY_HASH_LEN], aigw_access_t *access) AIGW_CHECKED;
+
+/* The price of model in force at now_ms: its own, else that of "*".
+   AIGW_ENOTFOUND: none, the model cannot be called. */
+aigw_err_t aigw_store_find_price(aigw_store_t *store, aigw_str_t model,
+    int64_t now_ms, aigw_price_t *price) AIGW_CHECKED;
+
+aigw_err_t aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
+    aigw_upstream_t *upstream) AIGW_CHECKED;
+
+/* Names of known models (set, or with a price of their own in force or to
+   come; not "*"), sorted, distinct, those after `after` (empty: all);
+   *n of at most max. */
+aigw_err_t aigw_store_list_model_names(aigw_store_t *store, aigw_str_t after,
+    char (*names)[AIGW_MODEL_MAX + 1], size_t max, size_t *n) AIGW_CHECKED;
+
+
+/* --- control: reading --- */
+
+/* `which` is a name or, all digits, an id. Keys: with project_id 0 only an id
+   will do, else a name within the project or an id of it. */
+aigw_err_t aigw_store_find_user(aigw_store_t *store, aigw_str_t which,
+    aigw_user_t *user) AIGW_CHECKED;
+aigw_err_t aigw_store_find_project(aigw_store_t *store, aigw_str_t which,
+    aigw_project_t *project) AIGW_CHECKED;
+aigw_err_t aigw_store_find_key(aigw_store_t *store, uint64_t project_id,
+    aigw_str_t which, aigw_key_t *key) AIGW_CHECKED;
+aigw_err_t aigw_store_find_model(aigw_store_t *store, aigw_str_t name,
+    aigw_model_t *model) AIGW_CHECKED;
+
+/* Newest first, those with an id below `before` (0: from the newest); *n of at
+   most max. Keys: of one project, or project_id 0 for all. */
+aigw_err_t aigw_store_list_users(aigw_store_t *store, uint64_t before,
+    aigw_user_t *users, size_t max, size_t *n) AIGW_CHECKED;
+aigw_err_t aigw_store_list_projects(aigw_store_t *store, uint64_t before,
+    aigw_project_t *projects, size_t max, size_t *n) AIGW_CHECKED;
+aigw_err_t aigw_store_list_keys(aigw_store_t *store, uint64_t project_id,
+    uint64_t before, aigw_key_t *keys, size_t max, size_t *n) AIGW_CHECKED;
+
+/* By name, those after `after` (empty: all). */
+aigw_err_t aigw_store_list_models(aigw_store_t *store, aigw_str_t after,
+    aigw_model_t *models, size_t max, size_t *n) AIGW_CHECKED;
+aigw_err_t aigw_store_list_upstreams(aigw_store_t *store, aigw_str_t after,
+    aigw_upstream_t *upstreams, size_t max, size_t *n) AIGW_CHECKED;
+
+/* By model, each model's newest first; those behind (model, from_ms), an empty
+   model for all. */
+aigw_err_t aigw_store_list_prices(aigw_store_t *store, aigw_str_t model,
+    int64_t from_ms, aigw_price_entry_t *entries, size_t max, size_t *n)
+    AIGW_CHECKED;
+
+/* AIGW_ENOTFOUND: not set. value ends with NUL. */
+aigw_err_t aigw_store_get_setting(aigw_store_t *store, aigw_str_t name,
+    char value[AIGW_VALUE_MAX + 1]) AIGW_CHECKED;
+
+
+/* --- control: writing (needs AIGW_STORE_CONTROL_WRITE) --- */
+
+/* Names: 1 to AIGW_NAME_MAX bytes of [A-Za-z0-9._-] (and UTF-8 letters), not
+   all digits, not beginning with '-'. AIGW_EINVAL. */
+aigw_err_t aigw_store_check_name(aigw_str_t name) AIGW_CHECKED;
+
+/* Model names: 1 to AIGW_MODEL_MAX bytes, printable, no blanks, ',' or '*'. */
+aigw_err_t aigw_store_check_model(aigw_str_t name) AIGW_CHECKED;
+
+/* Sets user->id and created_ms. AIGW_EEXIST: the name is taken. */
+aigw_err_t aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
+    AIGW_CHECKED;
+/* Sets ids, created_ms and key->project_id; both or nothing. */
+aigw_err_t aigw_store_create_project(aigw_store_t *store,
+    aigw_project_t *project, aigw_key_t *key) AIGW_CHECKED;
+aigw_err_t aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
+    AIGW_CHECKED;
+
+/* Replaces the record with that id. A name or hash cannot be changed so. */
+aigw_err_t aigw_store_update_user(aigw_store_t *store, const aigw_user_t *user)
+    AIGW_CHECKED;
+aigw_err_t aigw_store_update_project(aigw_store_t *store,
+    const aigw_project_t *project) AIGW_CHECKED;
+aigw_err_t aigw_store_update_key(aigw_store_t *store, const aigw_key_t *key)
+    AIGW_CHECKED;
+
+/* Makes or replaces. Sets created_ms where it is new. */
+aigw_err_t aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
+    AIGW_CHECKED;
+
+/* Adds a price (replaces one of the same model and from_ms); sets
+   entry->price.version, one above the highest so far. */
+aigw_err_t aigw_store_set_price(aigw_store_t *store, aigw_price_entry_t *entry)
+    AIGW_CHECKED;
+/* Removes all prices of a model. AIGW_ENOTFOUND: it had none. */
+aigw_err_t aigw_store_delete_price(aigw_store_t *store, aigw_str_t model)
+    AIGW_CHECKED;
+
+/* Makes or replaces upstream (name and url given), seals secret for it.
+   An empty secret keeps the old one if url is unchanged, else AIGW_EINVAL
+   (threats M19). */
+aigw_err_t aigw_store_set_upstream(aigw_store_t *store,
+    const aigw_seal_master_t *master, aigw_upstream_t *upstream,
+    aigw_str_t secret) AIGW_CHECKED;
+
+/* An empty value removes it. */
+aigw_err_t aigw_store_set_setting(aigw_store_t *store, aigw_str_t name,
+    aigw_str_t value) AIGW_CHECKED;
+
+
+/* --- usage: writing (needs AIGW_STORE_USAGE_WRITE; the flusher's only) --- */
+
+typedef struct {
+    uint64_t   journal;               /* random id of the journal */
+    uint64_t   seq;                   /* last record drained */
+} aigw_watermark_t;
+
+/*
+ * One transaction: rows, their indices, sums of key, project and user,
+ * roll-ups, watermarks. All or nothing. A row whose id is there already is
+ * left out with its sums and counted in *doubles: never charged twice.
+ */
+aigw_err_t aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows,
+    size_t nrows, const aigw_watermark_t *marks, size_t nmarks,
+    size_t *doubles) AIGW_CHECKED;
+
+/* 0 for a journal never drained. */
+aigw_err_t aigw_store_get_watermark(aigw_store_t *store, uint64_t journal,
+    uint64_t *seq) AIGW_CHECKED;
+
+
+/* --- usage: reading --- */
+
+/* Accounts: whose sums are kept. */
+typedef enum {
+    AIGW_ACCOUNT_USER = 1,
+    AIGW_ACCOUNT_PROJECT,
+    AIGW_ACCOUNT_KEY
+} aigw_account_kind_t;
+
+/* All zero for an account without rows. */
+aigw_err_t aigw_store_get_sums(aigw_store_t *store, aigw_account_kind_t kind,
+    uint64_t id, aigw_sums_t *sums) AIGW_CHECKED;
+
+/* Every account's sums, in one snapshot; stops at the first error of visit
+   and returns it. */
+typedef aigw_err_t (*aigw_store_sums_pt)(void *data, aigw_account_kind_t kind,
+    uint64_t id, const aigw_sums_t *sums);
+aigw_err_t aigw_store_each_sums(aigw_store_t *store, aigw_store_sums_pt visit,
+    void *data) AIGW_CHECKED;
+
+aigw_err_t aigw_store_find_row(aigw_store_t *store,
+    const uint8_t id[AIGW_ROW_ID_LEN], aigw_row_t *row) AIGW_CHECKED;
+
+
+typedef struct {
+    uint64_t     user_id;             /* 0: any */
+    uint64_t     project_id;
+    uint64_t     key_id;
+    aigw_str_t   model;               /* empty: any */
+    int          status;              /* HTTP status; -1: any */
+    int64_t      since_ms;            /* time_ms >= since_ms */
+    int64_t      until_ms;            /* time_ms < until_ms; 0: no end */
+} aigw_row_filter_t;
+
+/* Newest first, ids below `before` (all zero: from the newest). Looks at a
+   bounded number of rows per transaction. *n < max: there are no more. */
+aigw_err_t aigw_store_list_rows(aigw_store_t *store,
+    const aigw_row_filter_t *filter, const uint8_t before[AIGW_ROW_ID_LEN],
+    aigw_row_t *rows, size_t max, size_t *n) AIGW_CHECKED;
+
+
+/* One cell of the hourly roll-ups, or one row where the range begins or ends
+   within an hour. */
+typedef struct {
+    int64_t      hour_ms;
+    uint64_t     user_id;
+    uint64_t     project_id;
+    uint64_t     key_id;
+    char         model[AIGW_MODEL_MAX + 1];
+    aigw_sums_t  sums;
+} aigw_cell_t;
+
+/* All cells that match filter (status must be -1), in one snapshot; exact for
+   any since and until. Stops at the first error of visit and returns it. */
+typedef aigw_err_t (*aigw_store_cell_pt)(void *data, const aigw_cell_t *cell);
+aigw_err_t aigw_store_each_cell(aigw_store_t *store,
+    const aigw_row_filter_t *filter, aigw_store_cell_pt visit, void *data)
+    AIGW_CHECKED;
+
+#endif /* AIGW_STORE_H */

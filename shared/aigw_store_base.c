@@ -1,0 +1,195 @@
+/*
+ * Small helpers that all files of the store use: keys, integers, loading a
+ * record within a transaction. Begins and ends no transaction itself.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "aigw_store_internal.h"
+
+
+aigw_err_t
+aigw_store_fault(char fault[AIGW_FAULT_LEN + 1], aigw_err_t err,
+    const char *format, ...)
+{
+    va_list  args;
+
+    va_start(args, format);
+    (void) vsnprintf(fault, AIGW_FAULT_LEN + 1, format, args);
+    va_end(args);
+
+    return err;
+}
+
+
+aigw_str_t
+aigw_store_text(const char *text, size_t max)
+{
+    const char  *end;
+
+    end = memchr(text, '\0', max);
+
+    return (aigw_str_t) { end ? (size_t) (end - text) : max, text };
+}
+
+
+void
+aigw_store_key_int(aigw_db_key_t *key, uint64_t n)
+{
+    aigw_db_key(key);
+    aigw_db_key_int(key, n, 8);
+}
+
+
+void
+aigw_store_key_text(aigw_db_key_t *key, aigw_str_t text)
+{
+    aigw_db_key(key);
+    aigw_db_key_bytes(key, text.data, text.len);
+}
+
+
+/* Order: by model, then newest first. No model has a NUL in its name. */
+void
+aigw_store_key_price(aigw_db_key_t *key, aigw_str_t model, int64_t from_ms)
+{
+    aigw_store_key_text(key, model);
+    aigw_db_key_int(key, 0, 1);
+    aigw_db_key_int(key, (uint64_t) INT64_MAX - (uint64_t) from_ms, 8);
+}
+
+
+uint64_t
+aigw_store_get_int(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key)
+{
+    aigw_db_value_t  value;
+
+    if (!aigw_db_get(txn, table, key, &value)) {
+        return 0;
+    }
+
+    if (value.len != 8) {
+        aigw_db_fail(txn, AIGW_ECORRUPT);
+        return 0;
+    }
+
+    return aigw_db_int(value.data, 8);
+}
+
+
+void
+aigw_store_put_int(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key, uint64_t n)
+{
+    aigw_db_key_t  value;
+
+    aigw_store_key_int(&value, n);
+    aigw_db_put(txn, table, key, value.bytes, value.len);
+}
+
+
+/* Meta is the first table of either environment. */
+uint64_t
+aigw_store_get_meta(aigw_db_txn_t *txn, const char *name)
+{
+    aigw_db_key_t  key;
+
+    aigw_store_key_text(&key, aigw_store_text(name, AIGW_NAME_MAX));
+
+    return aigw_store_get_int(txn, AIGW_CONTROL_META, &key);
+}
+
+
+void
+aigw_store_put_meta(aigw_db_txn_t *txn, const char *name, uint64_t n)
+{
+    aigw_db_key_t  key;
+
+    aigw_store_key_text(&key, aigw_store_text(name, AIGW_NAME_MAX));
+    aigw_store_put_int(txn, AIGW_CONTROL_META, &key, n);
+}
+
+
+int
+aigw_store_load(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
+    aigw_store_unpack_pt unpack, void *record)
+{
+    aigw_db_value_t  value;
+
+    if (!aigw_db_get(txn, table, key, &value)) {
+        return 0;
+    }
+
+    aigw_db_fail(txn, unpack(value.data, value.len, record));
+
+    return txn->err == AIGW_OK;
+}
+
+
+void
+aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record)
+{
+    if (!aigw_store_load(txn, table, key, unpack, record)) {
+        aigw_db_fail(txn, AIGW_ECORRUPT);
+    }
+}
+
+
+aigw_err_t
+aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_user(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_project(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_project(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_key(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_key(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_model(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_model(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_price(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_price(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_upstream(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_upstream(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_row(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_row(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_sums(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_sums(buf, len, out);
+}

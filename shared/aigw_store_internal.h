@@ -1,0 +1,142 @@
+/*
+ * What the files aigw_store*.c share: tables, meta entries, small helpers over
+ * a transaction. Nobody else includes it.
+ */
+
+#ifndef AIGW_STORE_INTERNAL_H
+#define AIGW_STORE_INTERNAL_H
+
+#include "aigw_db.h"
+#include "aigw_store.h"
+
+
+/* Tables of control. The comment has key -> value. */
+typedef enum {
+    AIGW_CONTROL_META = 0,            /* name -> integer or text */
+    AIGW_CONTROL_USERS,               /* id -> user */
+    AIGW_CONTROL_USER_NAMES,          /* name -> id */
+    AIGW_CONTROL_PROJECTS,            /* id -> project */
+    AIGW_CONTROL_PROJECT_NAMES,       /* name -> id */
+    AIGW_CONTROL_KEYS,                /* hash -> key */
+    AIGW_CONTROL_KEY_IDS,             /* id -> hash */
+    AIGW_CONTROL_KEY_NAMES,           /* project, name -> id */
+    AIGW_CONTROL_PROJECT_KEYS,        /* project, id -> hash */
+    AIGW_CONTROL_MODELS,              /* name -> model */
+    AIGW_CONTROL_PRICES,              /* model, 0, newest from_ms first ->
+                                         price */
+    AIGW_CONTROL_UPSTREAMS,           /* name -> upstream */
+    AIGW_CONTROL_SETTINGS,            /* name -> text */
+    AIGW_CONTROL_TABLES
+} aigw_control_table_t;
+
+/* Tables of usage. node and partition are 0: design, section 5. */
+typedef enum {
+    AIGW_USAGE_META = 0,
+    AIGW_USAGE_ROWS,                  /* node 2, seq 8 -> row */
+    AIGW_USAGE_ROW_IDS,               /* row id -> key of its row */
+    AIGW_USAGE_PROJECT_ROWS,          /* project, row id -> key of its row */
+    AIGW_USAGE_SUMS,                  /* partition 2, kind 1, id -> sums */
+    AIGW_USAGE_ROLLUPS,               /* hour 4, project, key, user, model ->
+                                         sums */
+    AIGW_USAGE_MARKS,                 /* journal -> seq */
+    AIGW_USAGE_TABLES
+} aigw_usage_table_t;
+
+#define AIGW_STORE_ROLLUP_FIXED  28   /* bytes before the model */
+#define AIGW_STORE_HOUR_MS       INT64_C(3600000)
+#define AIGW_STORE_CONTROL_MAP   ((size_t) 1 << 30)
+#define AIGW_STORE_USAGE_MAP     ((size_t) 1 << 36)
+
+/* Entries of both metas, and counters of control's. */
+#define AIGW_META_SCHEMA     "schema"
+#define AIGW_META_ID         "id"
+#define AIGW_META_USER       "user"
+#define AIGW_META_PROJECT    "project"
+#define AIGW_META_KEY        "key"
+#define AIGW_META_UPSTREAM   "upstream"
+#define AIGW_META_PRICE      "price"
+
+/* Of usage's: the last row's seq; how far the time in a row's id has ever been
+   from its time_ms (clocks that were set back make it more than 0). */
+#define AIGW_META_ROW_SEQ    "row_seq"
+#define AIGW_META_SKEW       "skew_ms"
+
+
+struct aigw_store_s {
+    aigw_db_t  *control;
+    aigw_db_t  *usage;                /* NULL: not opened */
+    char        id[AIGW_STORE_ID_LEN + 1];
+};
+
+
+typedef aigw_err_t (*aigw_store_unpack_pt)(const uint8_t *buf, size_t len,
+    void *record);
+
+
+/* A store's path, and one of a file in it. */
+#define AIGW_STORE_PATH_MAX  1023
+#define AIGW_STORE_SUB_MAX   (AIGW_STORE_PATH_MAX + 65)
+
+/* Copies path without slashes at its end. AIGW_EINVAL: empty or too long. */
+aigw_err_t aigw_store_clean_path(const char *path,
+    char dir[AIGW_STORE_PATH_MAX + 1], char fault[AIGW_FAULT_LEN + 1])
+    AIGW_CHECKED;
+
+/* Sizes of the maps, for tests that fill one. */
+typedef struct {
+    size_t  control_bytes;
+    size_t  usage_bytes;
+} aigw_store_maps_t;
+
+aigw_err_t aigw_store_open_maps(const char *path, unsigned flags,
+    const aigw_store_maps_t *maps, aigw_store_t **store,
+    char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
+
+/* Opens or makes one environment with the tables of its kind. */
+aigw_err_t aigw_store_open_control(const char *path, size_t map_bytes,
+    int write, int create, aigw_db_t **db) AIGW_CHECKED;
+aigw_err_t aigw_store_open_usage(const char *path, size_t map_bytes,
+    int write, int create, aigw_db_t **db) AIGW_CHECKED;
+
+/* Writes the sentence and returns err. */
+aigw_err_t aigw_store_fault(char fault[AIGW_FAULT_LEN + 1], aigw_err_t err,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+
+/* Keys. */
+aigw_str_t aigw_store_text(const char *text, size_t max);
+void aigw_store_key_int(aigw_db_key_t *key, uint64_t n);
+void aigw_store_key_text(aigw_db_key_t *key, aigw_str_t text);
+void aigw_store_key_price(aigw_db_key_t *key, aigw_str_t model,
+    int64_t from_ms);
+
+/* 0 where there is no such entry; an entry of another length is corrupt. */
+uint64_t aigw_store_get_int(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key);
+void aigw_store_put_int(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key, uint64_t n);
+
+uint64_t aigw_store_get_meta(aigw_db_txn_t *txn, const char *name);
+void aigw_store_put_meta(aigw_db_txn_t *txn, const char *name, uint64_t n);
+
+/* 1: there and unpacked. 0: not there, or an error. */
+int aigw_store_load(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record);
+
+/* The same, where there is one by another entry's word: else it is corrupt. */
+void aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record);
+
+/* Any record's unpack, in the form that aigw_store_load takes. */
+aigw_err_t aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_project(const uint8_t *buf, size_t len,
+    void *out);
+aigw_err_t aigw_store_unpack_key(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_model(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_price(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_upstream(const uint8_t *buf, size_t len,
+    void *out);
+aigw_err_t aigw_store_unpack_row(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_sums(const uint8_t *buf, size_t len, void *out);
+
+#endif /* AIGW_STORE_INTERNAL_H */

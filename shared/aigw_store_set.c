@@ -1,0 +1,269 @@
+/*
+ * Writing control, the things that are set rather than created: models,
+ * prices, upstreams, settings. Each call is one transaction.
+ */
+
+#include <string.h>
+
+#include "aigw_time.h"
+#include "aigw_store_internal.h"
+
+
+aigw_err_t
+aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
+{
+    uint8_t        buf[AIGW_RECORD_MAX];
+    aigw_err_t     err;
+    aigw_str_t     name;
+    aigw_model_t   old, m;
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+
+    name = aigw_store_text(model->name, sizeof(model->name));
+
+    if (aigw_store_check_model(name) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    m = *model;
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_text(&at, name);
+
+    m.created_ms = aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                                   aigw_store_unpack_model, &old)
+                   ? old.created_ms : aigw_time_now_ms();
+
+    aigw_db_put(&txn, AIGW_CONTROL_MODELS, &at, buf,
+                aigw_record_pack_model(&m, buf));
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *model = m;
+    }
+
+    return err;
+}
+
+
+static int
+is_part(int64_t nano)
+{
+    return nano >= 0 || nano == AIGW_PRICE_NONE;
+}
+
+
+static aigw_err_t
+check_price(const aigw_price_entry_t *entry)
+{
+    aigw_str_t           model;
+    const aigw_price_t  *price = &entry->price;
+
+    model = aigw_store_text(entry->model, sizeof(entry->model));
+
+    if (strncmp(entry->model, "*", sizeof(entry->model)) != 0
+        && aigw_store_check_model(model) != AIGW_OK)
+    {
+        return AIGW_EINVAL;
+    }
+
+    return is_part(price->prompt_nano) && is_part(price->completion_nano)
+           && is_part(price->cached_nano) && is_part(price->cache_write_nano)
+           && is_part(price->reasoning_nano) ? AIGW_OK : AIGW_EINVAL;
+}
+
+
+aigw_err_t
+aigw_store_set_price(aigw_store_t *store, aigw_price_entry_t *entry)
+{
+    uint8_t             buf[AIGW_RECORD_MAX];
+    uint64_t            version;
+    aigw_err_t          err;
+    aigw_db_key_t       at;
+    aigw_db_txn_t       txn;
+    aigw_price_entry_t  e;
+
+    if (check_price(entry) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    e = *entry;
+
+    aigw_db_write(store->control, &txn);
+    version = aigw_store_get_meta(&txn, AIGW_META_PRICE) + 1;
+
+    if (version > UINT32_MAX) {
+        aigw_db_fail(&txn, AIGW_EFULL);
+    }
+
+    aigw_store_put_meta(&txn, AIGW_META_PRICE, version);
+    e.price.version = (uint32_t) version;
+
+    aigw_store_key_price(&at, aigw_store_text(e.model, AIGW_MODEL_MAX),
+                         e.from_ms);
+    aigw_db_put(&txn, AIGW_CONTROL_PRICES, &at, buf,
+                aigw_record_pack_price(&e, buf));
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *entry = e;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_delete_price(aigw_store_t *store, aigw_str_t model)
+{
+    int               any, more;
+    aigw_db_key_t     at, prefix;
+    aigw_db_txn_t     txn;
+    aigw_db_cursor_t  cur;
+
+    if (model.len == 0 || model.len > AIGW_MODEL_MAX) {
+        return AIGW_ENOTFOUND;
+    }
+
+    aigw_store_key_text(&prefix, model);
+    aigw_db_key_int(&prefix, 0, 1);
+
+    aigw_db_write(store->control, &txn);
+
+    /* a cursor of its own for each: a delete may move what one stands on */
+    for (any = 0, more = 1; more; any |= more) {
+        aigw_db_cursor(&cur, &txn, AIGW_CONTROL_PRICES);
+        more = aigw_db_seek(&cur, &prefix) && aigw_db_in(&cur, &prefix);
+
+        if (more) {
+            aigw_db_key(&at);
+            aigw_db_key_bytes(&at, cur.key.data, cur.key.len);
+        }
+
+        aigw_db_cursor_close(&cur);
+        more = more && aigw_db_delete(&txn, AIGW_CONTROL_PRICES, &at);
+    }
+
+    if (!any) {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+    }
+
+    return aigw_db_end(&txn);
+}
+
+
+/* Gives u the secret: a new one is sealed for its id, none keeps the old one,
+   which must not follow the name to another URL. */
+static aigw_err_t
+seal_secret(const aigw_seal_master_t *master, const aigw_upstream_t *old,
+    aigw_str_t secret, aigw_upstream_t *u)
+{
+    size_t      len;
+    aigw_err_t  err;
+
+    if (secret.len == 0) {
+        if (old == NULL || strcmp(old->url, u->url) != 0) {
+            return AIGW_EINVAL;
+        }
+
+        u->sealed_len = old->sealed_len;
+        memcpy(u->sealed, old->sealed, old->sealed_len);
+
+        return AIGW_OK;
+    }
+
+    err = aigw_seal(master, u->id, secret, u->sealed, &len);
+
+    if (err == AIGW_OK) {
+        u->sealed_len = (uint16_t) len;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_set_upstream(aigw_store_t *store,
+    const aigw_seal_master_t *master, aigw_upstream_t *upstream,
+    aigw_str_t secret)
+{
+    int              known;
+    uint8_t          buf[AIGW_RECORD_MAX];
+    aigw_err_t       err;
+    aigw_str_t       name, url;
+    aigw_db_key_t    at;
+    aigw_db_txn_t    txn;
+    aigw_upstream_t  old, u;
+
+    name = aigw_store_text(upstream->name, sizeof(upstream->name));
+    url = aigw_store_text(upstream->url, sizeof(upstream->url));
+
+    if (aigw_store_check_name(name) != AIGW_OK || url.len == 0
+        || url.len > AIGW_URL_MAX)
+    {
+        return AIGW_EINVAL;
+    }
+
+    u = *upstream;
+    u.changed_ms = aigw_time_now_ms();
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_text(&at, name);
+
+    known = aigw_store_load(&txn, AIGW_CONTROL_UPSTREAMS, &at,
+                            aigw_store_unpack_upstream, &old);
+
+    if (known) {
+        u.id = old.id;
+        u.created_ms = old.created_ms;
+
+    } else {
+        u.id = aigw_store_get_meta(&txn, AIGW_META_UPSTREAM) + 1;
+        u.created_ms = u.changed_ms;
+        aigw_store_put_meta(&txn, AIGW_META_UPSTREAM, u.id);
+    }
+
+    if (txn.err == AIGW_OK) {
+        aigw_db_fail(&txn, seal_secret(master, known ? &old : NULL, secret,
+                                       &u));
+    }
+
+    if (txn.err == AIGW_OK) {
+        aigw_db_put(&txn, AIGW_CONTROL_UPSTREAMS, &at, buf,
+                    aigw_record_pack_upstream(&u, buf));
+    }
+
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *upstream = u;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_set_setting(aigw_store_t *store, aigw_str_t name,
+    aigw_str_t value)
+{
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+
+    if (aigw_store_check_name(name) != AIGW_OK || value.len > AIGW_VALUE_MAX
+        || (value.len > 0 && memchr(value.data, '\0', value.len) != NULL))
+    {
+        return AIGW_EINVAL;
+    }
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_text(&at, name);
+
+    if (value.len == 0) {
+        (void) aigw_db_delete(&txn, AIGW_CONTROL_SETTINGS, &at);
+    } else {
+        aigw_db_put(&txn, AIGW_CONTROL_SETTINGS, &at, value.data, value.len);
+    }
+
+    return aigw_db_end(&txn);
+}

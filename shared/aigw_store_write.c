@@ -1,0 +1,384 @@
+/*
+ * Writing control: users, projects, keys, models, prices, upstreams, settings.
+ * Each call is one transaction; everything is checked before it is written.
+ */
+
+#include <string.h>
+
+#include "aigw_limit.h"
+#include "aigw_time.h"
+#include "aigw_store_internal.h"
+
+
+static aigw_str_t
+text_of(const char *field, size_t size)
+{
+    return aigw_store_text(field, size);
+}
+
+
+#define TEXT(field)  text_of(field, sizeof(field))
+
+
+static int
+is_quota(int64_t nano)
+{
+    return nano >= 0 || nano == AIGW_UNLIMITED;
+}
+
+
+/* An empty list is one that allows nothing. */
+static int
+is_list(aigw_str_t models)
+{
+    return models.len == 0 || aigw_limit_check_models(models) == AIGW_OK;
+}
+
+
+static aigw_err_t
+check_user(const aigw_user_t *user)
+{
+    return aigw_store_check_name(TEXT(user->name)) == AIGW_OK
+           && user->admin <= 1 && user->enabled <= 1
+           && is_quota(user->quota_nano) ? AIGW_OK : AIGW_EINVAL;
+}
+
+
+static aigw_err_t
+check_project(const aigw_project_t *project)
+{
+    return aigw_store_check_name(TEXT(project->name)) == AIGW_OK
+           && project->enabled <= 1 && is_quota(project->quota_nano)
+           && project->expires_ms >= 0
+           && is_list(TEXT(project->models)) ? AIGW_OK : AIGW_EINVAL;
+}
+
+
+static aigw_err_t
+check_key(const aigw_key_t *key)
+{
+    return (key->name[0] == '\0'
+            || aigw_store_check_name(TEXT(key->name)) == AIGW_OK)
+           && TEXT(key->prefix).len <= AIGW_KEY_PREFIX_LEN
+           && TEXT(key->last4).len <= AIGW_KEY_LAST_LEN
+           && key->enabled <= 1 && is_quota(key->quota_nano)
+           && key->expires_ms >= 0 && key->revoked_ms >= 0
+           && is_list(TEXT(key->models)) ? AIGW_OK : AIGW_EINVAL;
+}
+
+
+static uint64_t
+next_id(aigw_db_txn_t *txn, const char *counter)
+{
+    uint64_t  id;
+
+    id = aigw_store_get_meta(txn, counter) + 1;
+    aigw_store_put_meta(txn, counter, id);
+
+    return id;
+}
+
+
+/* Enters name (a key of table) for id, unless it is taken. */
+static void
+take_name(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *name,
+    uint64_t id)
+{
+    aigw_db_value_t  taken;
+
+    if (aigw_db_get(txn, table, name, &taken)) {
+        aigw_db_fail(txn, AIGW_EEXIST);
+    }
+
+    aigw_store_put_int(txn, table, name, id);
+}
+
+
+static void
+put_user(aigw_db_txn_t *txn, const aigw_user_t *user)
+{
+    uint8_t        buf[AIGW_RECORD_MAX];
+    aigw_db_key_t  at;
+
+    aigw_store_key_int(&at, user->id);
+    aigw_db_put(txn, AIGW_CONTROL_USERS, &at, buf,
+                aigw_record_pack_user(user, buf));
+}
+
+
+static void
+put_project(aigw_db_txn_t *txn, const aigw_project_t *project)
+{
+    uint8_t        buf[AIGW_RECORD_MAX];
+    aigw_db_key_t  at;
+
+    aigw_store_key_int(&at, project->id);
+    aigw_db_put(txn, AIGW_CONTROL_PROJECTS, &at, buf,
+                aigw_record_pack_project(project, buf));
+}
+
+
+static void
+put_key(aigw_db_txn_t *txn, const aigw_key_t *key)
+{
+    uint8_t        buf[AIGW_RECORD_MAX];
+    aigw_db_key_t  at;
+
+    aigw_db_key(&at);
+    aigw_db_key_bytes(&at, key->hash, AIGW_KEY_HASH_LEN);
+    aigw_db_put(txn, AIGW_CONTROL_KEYS, &at, buf,
+                aigw_record_pack_key(key, buf));
+}
+
+
+/* There must be a record of that id. */
+static void
+need(aigw_db_txn_t *txn, unsigned table, uint64_t id)
+{
+    aigw_db_key_t    at;
+    aigw_db_value_t  value;
+
+    aigw_store_key_int(&at, id);
+
+    if (!aigw_db_get(txn, table, &at, &value)) {
+        aigw_db_fail(txn, AIGW_ENOTFOUND);
+    }
+}
+
+
+aigw_err_t
+aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
+{
+    aigw_err_t     err;
+    aigw_user_t    u;
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+
+    if (check_user(user) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    u = *user;
+    u.created_ms = aigw_time_now_ms();
+
+    aigw_db_write(store->control, &txn);
+    u.id = next_id(&txn, AIGW_META_USER);
+    aigw_store_key_text(&at, TEXT(u.name));
+    take_name(&txn, AIGW_CONTROL_USER_NAMES, &at, u.id);
+    put_user(&txn, &u);
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *user = u;
+    }
+
+    return err;
+}
+
+
+/* Within a transaction, with key->project_id set; sets id. */
+static void
+add_key(aigw_db_txn_t *txn, aigw_key_t *key)
+{
+    aigw_db_key_t    at;
+    aigw_db_value_t  taken;
+
+    key->id = next_id(txn, AIGW_META_KEY);
+
+    aigw_db_key(&at);
+    aigw_db_key_bytes(&at, key->hash, AIGW_KEY_HASH_LEN);
+
+    if (aigw_db_get(txn, AIGW_CONTROL_KEYS, &at, &taken)) {
+        aigw_db_fail(txn, AIGW_EEXIST);
+    }
+
+    put_key(txn, key);
+
+    aigw_store_key_int(&at, key->id);
+    aigw_db_put(txn, AIGW_CONTROL_KEY_IDS, &at, key->hash,
+                AIGW_KEY_HASH_LEN);
+
+    aigw_store_key_int(&at, key->project_id);
+    aigw_db_key_int(&at, key->id, 8);
+    aigw_db_put(txn, AIGW_CONTROL_PROJECT_KEYS, &at, key->hash,
+                AIGW_KEY_HASH_LEN);
+
+    if (key->name[0] != '\0') {
+        aigw_store_key_int(&at, key->project_id);
+        aigw_db_key_bytes(&at, key->name, TEXT(key->name).len);
+        take_name(txn, AIGW_CONTROL_KEY_NAMES, &at, key->id);
+    }
+}
+
+
+aigw_err_t
+aigw_store_create_project(aigw_store_t *store, aigw_project_t *project,
+    aigw_key_t *key)
+{
+    aigw_key_t      k;
+    aigw_err_t      err;
+    aigw_db_key_t   at;
+    aigw_db_txn_t   txn;
+    aigw_project_t  p;
+
+    if (check_project(project) != AIGW_OK || check_key(key) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    p = *project;
+    k = *key;
+    p.created_ms = aigw_time_now_ms();
+    k.created_ms = p.created_ms;
+
+    aigw_db_write(store->control, &txn);
+    need(&txn, AIGW_CONTROL_USERS, p.user_id);
+    p.id = next_id(&txn, AIGW_META_PROJECT);
+    aigw_store_key_text(&at, TEXT(p.name));
+    take_name(&txn, AIGW_CONTROL_PROJECT_NAMES, &at, p.id);
+    put_project(&txn, &p);
+    k.project_id = p.id;
+    add_key(&txn, &k);
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *project = p;
+        *key = k;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
+{
+    aigw_key_t     k;
+    aigw_err_t     err;
+    aigw_db_txn_t  txn;
+
+    if (check_key(key) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    k = *key;
+    k.created_ms = aigw_time_now_ms();
+
+    aigw_db_write(store->control, &txn);
+    need(&txn, AIGW_CONTROL_PROJECTS, k.project_id);
+    add_key(&txn, &k);
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *key = k;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_update_user(aigw_store_t *store, const aigw_user_t *user)
+{
+    aigw_user_t    old;
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+
+    if (check_user(user) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_int(&at, user->id);
+
+    if (!aigw_store_load(&txn, AIGW_CONTROL_USERS, &at,
+                         aigw_store_unpack_user, &old))
+    {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+
+    } else if (strcmp(old.name, user->name) != 0) {
+        aigw_db_fail(&txn, AIGW_EINVAL);
+    }
+
+    put_user(&txn, user);
+
+    return aigw_db_end(&txn);
+}
+
+
+aigw_err_t
+aigw_store_update_project(aigw_store_t *store, const aigw_project_t *project)
+{
+    aigw_db_key_t   at;
+    aigw_db_txn_t   txn;
+    aigw_project_t  old;
+
+    if (check_project(project) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_int(&at, project->id);
+
+    if (!aigw_store_load(&txn, AIGW_CONTROL_PROJECTS, &at,
+                         aigw_store_unpack_project, &old))
+    {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+
+    } else if (strcmp(old.name, project->name) != 0) {
+        aigw_db_fail(&txn, AIGW_EINVAL);
+    }
+
+    need(&txn, AIGW_CONTROL_USERS, project->user_id);
+    put_project(&txn, project);
+
+    return aigw_db_end(&txn);
+}
+
+
+/* What makes a key this key; and revoking is final. */
+static int
+is_same_key(const aigw_key_t *old, const aigw_key_t *key)
+{
+    return old->id == key->id && old->project_id == key->project_id
+           && strcmp(old->name, key->name) == 0
+           && (old->revoked_ms == 0 || old->revoked_ms == key->revoked_ms);
+}
+
+
+aigw_err_t
+aigw_store_update_key(aigw_store_t *store, const aigw_key_t *key)
+{
+    aigw_key_t       old;
+    aigw_db_key_t    at;
+    aigw_db_txn_t    txn;
+    aigw_db_value_t  hash;
+
+    if (check_key(key) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_int(&at, key->id);
+
+    if (!aigw_db_get(&txn, AIGW_CONTROL_KEY_IDS, &at, &hash)) {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+
+    } else if (hash.len != AIGW_KEY_HASH_LEN
+               || memcmp(hash.data, key->hash, AIGW_KEY_HASH_LEN) != 0)
+    {
+        aigw_db_fail(&txn, AIGW_EINVAL);
+    }
+
+    aigw_db_key(&at);
+    aigw_db_key_bytes(&at, key->hash, AIGW_KEY_HASH_LEN);
+    aigw_store_load_sure(&txn, AIGW_CONTROL_KEYS, &at, aigw_store_unpack_key,
+                         &old);
+
+    if (txn.err == AIGW_OK && !is_same_key(&old, key)) {
+        aigw_db_fail(&txn, AIGW_EINVAL);
+    }
+
+    put_key(&txn, key);
+
+    return aigw_db_end(&txn);
+}

@@ -1,0 +1,197 @@
+#!/usr/bin/perl
+
+# Every command of the table, by its own example: `--json` parses and has the
+# fields that the table names and that design, section 8, fixes.
+
+use strict;
+use warnings;
+
+use FindBin;
+use IO::Socket::INET;
+use JSON::PP ();
+use Test::More;
+
+use lib $FindBin::Bin;
+use Cli;
+
+my $user = [qw(id name role quota spent held remaining enabled active)];
+my $project = [qw(id name user quota spent held remaining enabled active
+    expires_at models)];
+my $key = [qw(id name prefix last4 project enabled active expires_at
+    last_used_at)];
+my $row = [qw(id time settled_at node user project key user_id project_id
+    key_id tag model route stream status verdict settled flags prompt_tokens
+    completion_tokens total_tokens cached_tokens reasoning_tokens
+    price_version hold cost duration_ms ttft_ms attempts error)];
+my $usage = [qw(calls ok_calls refused_calls success_rate prompt_tokens
+    completion_tokens total_tokens cost estimated_share)];
+
+# What scripts hold on to, said a second time: the table cannot drop a field.
+my %contract = (
+    (map { ("user $_" => $user) } qw(create list show disable enable)),
+    (map { ("project $_" => $project) } qw(list show disable enable)),
+    'project create' => [qw(project key base_url)],
+    (map { ("key $_" => $key) } qw(list show revoke)),
+    'key create' => [@$key, 'key', 'base_url'],
+    (map { ("log $_" => $row) } qw(list show)),
+    'usage show' => ['group', @$usage],
+);
+
+my @listed = qw(user project key setting price model upstream log);
+my %kind;
+
+$kind{$_} = 'amount' for qw(quota spent held remaining cost hold prompt
+    completion cached cache_write reasoning);
+$kind{$_} = 'bool' for qw(enabled active stream deleted);
+$kind{$_} = 'time' for qw(time settled_at expires_at last_used_at created_at
+    changed_at from_at);
+$kind{$_} = 'count' for qw(node user_id project_id key_id status
+    prompt_tokens completion_tokens total_tokens cached_tokens
+    reasoning_tokens price_version duration_ms ttft_ms attempts calls
+    ok_calls refused_calls version models_ rows users projects keys schema);
+$kind{$_} = 'array' for qw(flags);
+$kind{$_} = 'number' for qw(success_rate estimated_share);
+
+# Is a value of the form that its name promises? The raw text tells a number
+# from a string, which Perl forgets.
+sub has_form {
+    my ($name, $value) = @_;
+    my $kind = $kind{$name} or return 1;
+    my $raw = JSON::PP->new->allow_nonref->canonical->encode($value);
+
+    return 1 if $raw eq 'null';
+    return $raw =~ /^"\d+(\.\d{1,9})?"$/ if $kind eq 'amount';
+    return $raw =~ /^(true|false)$/ if $kind eq 'bool';
+    return $raw =~ /^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"$/
+        if $kind eq 'time';
+    return $raw =~ /^\d+$/ if $kind eq 'count';
+    return $raw =~ /^[\d.]+$/ || $raw =~ /^"[\d.]+"$/ if $kind eq 'number';
+    return ref $value eq 'ARRAY';
+}
+
+sub check_thing {
+    my ($thing, $fields, $name) = @_;
+    my @missing = grep { !exists $thing->{$_} } @$fields;
+    my @bad = grep { !has_form($_, $thing->{$_}) } keys %$thing;
+
+    is_deeply(\@missing, [], "$name: every field is there");
+    is_deeply(\@bad, [], "$name: values have their forms")
+        or diag(JSON::PP->new->pretty->encode($thing));
+}
+
+# A small upstream, for `upstream test`.
+my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5)
+    or die $!;
+my $port = $server->sockport;
+my $child = fork() // die $!;
+
+if ($child == 0) {
+    while (my $c = $server->accept) {
+        while (defined(my $line = <$c>)) { last if $line =~ /^\r?\n/ }
+        my $body = '{"object":"list","data":[{"id":"gpt-4o"},{"id":"o3"}]}';
+        print $c "HTTP/1.1 200 OK\r\nContent-Length: ", length $body,
+            "\r\nConnection: close\r\n\r\n$body";
+        close $c;
+    }
+    exit 0;
+}
+
+close $server;
+
+new_store();
+chdir dir() or die $!;
+spew('key.txt', "sk-planted-4f9a7c1e5b8d\n");
+chmod 0600, 'key.txt';
+
+# What the examples find in the store when their turn comes.
+my %before = (
+    'store init' => sub { aigw({ shell => 'rm -rf /tmp/aigw-example' }) },
+    'user show' => sub { },
+    'key list' => sub { json('setting', 'set', 'base_url', 'http://h/v1') },
+    'price list' => sub { },
+    'upstream test' => sub {
+        json({ stdin => "sk-x\n" }, 'upstream', 'set', '4sapi', '--url',
+            "http://127.0.0.1:$port");
+    },
+    'log list' => sub {
+        my $k = json('key', 'list', '--project', 'demo')->{items}[0];
+        my $p = json('project', 'show', 'demo');
+        my $now = time() * 1000;
+
+        seed('ledger',
+            [$now - 2000, 1, $p->{id}, $k->{id}, 'gpt-4o', 200, 0, 1, 1, 1,
+             9, 3, 120_000],
+            [$now - 1000, 1, $p->{id}, $k->{id}, 'gpt-4o', 403, 7, 0, 0, 0,
+             0, 0, 0]);
+    },
+);
+
+my $dir = dir();
+my $tree = json('help');
+my %seen;
+
+for my $command (@{ $tree->{commands} }) {
+    my $name = $command->{name};
+    my $example = $command->{example} =~ s{/var/lib/aigw}{$dir/example}r;
+
+    $before{$name}->() if $before{$name};
+    $seen{$name} = 1;
+
+    my $r = aigw({ shell => "$example --json" });
+
+    is($r->{exit}, 0, $example) or diag($r->{err});
+    is($r->{err}, '', "$name: nothing on stderr");
+
+    my $answer = eval { JSON::PP->new->utf8->decode($r->{out}) };
+
+    is(ref $answer, 'HASH', "$name: one JSON object") or next;
+    is($r->{out} =~ tr/\n//, 1, "$name: on one line");
+
+    my @things = $answer;
+
+    if ($command->{list} || exists $answer->{items}) {
+        is(ref $answer->{items}, 'ARRAY', "$name: items");
+        ok(exists $answer->{next}, "$name: next");
+        cmp_ok(scalar @{ $answer->{items} }, '>', 0, "$name: not empty");
+        @things = @{ $answer->{items} };
+    }
+
+    for my $thing (@things) {
+        check_thing($thing, $command->{fields}, "$name (table)");
+        check_thing($thing, $contract{$name}, "$name (contract)")
+            if $contract{$name};
+
+        my %known = map { $_ => 1 } @{ $command->{fields} },
+            @{ $command->{further_fields} };
+
+        is_deeply([grep { !$known{$_} } keys %$thing], [],
+            "$name: the table knows every field");
+    }
+
+    check_thing($answer->{project}, $project, "$name: project")
+        if $name eq 'project create';
+}
+
+is_deeply([grep { !$seen{$_} } keys %contract], [],
+    'the table has every command of the contract');
+is_deeply([grep { !$seen{"$_ list"} } @listed], [], 'and every list');
+
+# An ungrouped report is one flat object; numbers agree to the last digit.
+
+my $sum = json('usage', 'show');
+my $rows = json('log', 'list')->{items};
+
+check_thing($sum, $usage, 'usage show');
+is($sum->{cost}, '0.00012', 'cost of all');
+is($rows->[1]{cost}, '0.00012', 'cost of the row');
+is($rows->[0]{settled}, undef, 'a refused call is not settled');
+is($rows->[0]{verdict}, 'model_not_allowed', '... has its code');
+like($rows->[0]{error}, qr/model/, '... and its reason');
+is($rows->[1]{verdict}, 'ok', 'an admitted one is ok');
+is($rows->[1]{settled}, 'exact', '... exactly settled');
+is($rows->[1]{error}, undef, '... without error');
+
+kill 'TERM', $child;
+waitpid $child, 0;
+
+done_testing();

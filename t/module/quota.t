@@ -1,0 +1,107 @@
+# Quotas of key, project and user: spent to the last digit, then 429 that no
+# SDK retries. Show line 5, threats Q03, Q04, Q07.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+
+use AIGW;
+
+my $t = AIGW->new(workers => 2);
+my $n = 0;
+
+
+# A call of so many tokens, at 0.00001 each.
+sub spend ($key, $tokens) {
+    $t->sim->script(body => '{"usage":{"prompt_tokens":' . $tokens
+        . ',"completion_tokens":0,"total_tokens":' . $tokens . '}}');
+
+    return $t->chat($key);
+}
+
+
+sub spent ($name, $r) {
+    is($r->status, 429, "$name: 429") or diag $r->body;
+    is($r->json->{error}{code}, 'insufficient_quota', "$name: code");
+    is($r->json->{error}{type}, 'insufficient_quota', "$name: type");
+    is($r->header('x-should-retry'), 'false', "$name: no retry");
+    is($r->header('retry-after'), undef, "$name: no Retry-After");
+
+    my $row = $t->row($r);
+
+    is($row->{verdict}, 'insufficient_quota', "$name: the row's verdict");
+    is_deeply([@$row{qw(cost settled attempts status)}],
+        ['0', undef, 0, 429], "$name: and that it cost nothing");
+}
+
+
+# --- each level binds ---
+
+for my $level (qw(key project user)) {
+    my $project = "p$level";
+    my @quota = ('--quota', '0.0001');
+
+    $t->json('user', 'create', "u$level", $level eq 'user' ? @quota : ());
+    $t->project($project, '--user', "u$level",
+        $level eq 'project' ? @quota : ());
+
+    my $key = $t->key($project, 'k', $level eq 'key' ? @quota : ());
+
+    is(spend($key, 9)->status, 200, "$level: 0.00009 of 0.0001");
+    is(spend($key, 1)->status, 200, "$level: the last unit");
+
+    my $count = $t->sim->count;
+
+    spent("$level: spent", $t->chat($key));
+    is($t->sim->count, $count, "$level: nothing upstream");
+
+    if ($level eq 'key') {
+        is(spend($t->key($project, 'k2'), 1)->status, 200,
+            'another key of the project still may');
+    }
+
+    my $show = $t->json($level eq 'key' ? ('key', 'show', 'k', '--project',
+        $project) : ($level, 'show', $level eq 'user' ? "u$level" : $project));
+
+    if ($level ne 'key') {
+        is($show->{remaining}, '0', "$level: nothing remains");
+        is($show->{spent}, '0.0001', "$level: spent to the last digit");
+        is($show->{held}, '0', "$level: nothing held");
+    }
+}
+
+
+# --- a quota of 0, and one that is overspent by its last call ---
+
+spent('a quota of 0', $t->chat($t->project('zero', '--quota', '0')));
+
+my $key = $t->project('over', '--quota', '0.0001');
+
+is(spend($key, 25)->status, 200, 'a call that costs more than is left');
+spent('then nothing more', $t->chat($key));
+is($t->json('project', 'show', 'over')->{spent}, '0.00025',
+    'charged truthfully');
+is($t->json('project', 'show', 'over')->{remaining}, '0',
+    'and not below zero for display');
+
+$key = $t->project('tiny', '--quota', '0.000000001');
+is(spend($key, 1)->status, 200, 'one nano-unit is something left');
+spent('and then not', $t->chat($key));
+
+
+# --- what the quota does not stop ---
+
+is($t->request(key => $key, path => '/v1/models')->status, 200,
+    'GET /v1/models costs nothing and goes on');
+
+$key = $t->project('unlimited');
+is($t->json('project', 'show', 'unlimited')->{quota}, undef,
+    'unlimited is null');
+is(spend($key, 100_000_000)->status, 200, 'a call for 1,000');
+is(spend($key, 1)->status, 200, 'and another');
+is($t->json('project', 'show', 'unlimited')->{spent}, '1000.00001',
+    'are added up');
+
+$t->finish;

@@ -1,0 +1,509 @@
+/* The live segment: where it may be, counters at their edges and under load,
+   rebuilding, journals and their claims. */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <pthread.h>
+
+#include "live_env.h"
+
+
+static void
+test_places(void)
+{
+    char          fault[AIGW_FAULT_LEN + 1] = "", path[AIGW_LIVE_PATH_LEN + 1];
+    char          want[64], link[96];
+    aigw_str_t    id;
+    struct stat   st;
+    aigw_live_t  *live;
+
+    snprintf(want, sizeof(want), "/dev/shm/aigw-test%012d", (int) getpid());
+    id.data = want + strlen("/dev/shm/aigw-");
+    id.len = AIGW_STORE_ID_LEN;
+    must(mkdir(want, 0700) ? AIGW_EIO : AIGW_OK, "mkdir", want);
+    aigw_live_locate(id, path);
+    is_str(path, want, "located where it is");
+    rmdir(want);
+
+    is_int(aigw_live_open("/proc", env_store, &live, fault), AIGW_EINVAL,
+           "not on a tmpfs: refused");
+    ok(strstr(fault, "tmpfs") != NULL, "and the sentence says why");
+
+    snprintf(path, sizeof(path), "%s/none", env_root);
+    is_int(aigw_live_open(path, env_store, &live, fault), AIGW_ENOTFOUND,
+           "no directory");
+
+    snprintf(link, sizeof(link), "%s/link", env_root);
+    must(symlink(env_live_path, link) ? AIGW_EIO : AIGW_OK, "symlink", link);
+    is_int(aigw_live_prepare(link, geteuid(), getegid(), fault), AIGW_EINVAL,
+           "a link is refused");
+
+    snprintf(path, sizeof(path), "%s/above/below", env_root);
+    is_int(aigw_live_prepare(path, geteuid(), getegid(), fault), AIGW_OK,
+           "its parent is made too");
+    ok(stat(path, &st) == 0 && (st.st_mode & 07777) == 0700, "mode 0700");
+
+    is_int(aigw_live_open(path, NULL, &live, fault), AIGW_ENOTFOUND,
+           "nothing in it: not found without a store");
+}
+
+
+/* Root hands over what it made, and refuses what a stranger has. */
+static void
+test_owners(void)
+{
+    char          fault[AIGW_FAULT_LEN + 1] = "", path[96], file[112];
+    struct stat   st;
+    aigw_live_t  *live = NULL;
+
+    if (geteuid() != 0) {
+        return;
+    }
+
+    snprintf(path, sizeof(path), "%s/owned", env_root);
+    snprintf(file, sizeof(file), "%s/counters", path);
+
+    must(aigw_live_prepare(path, 0, 0, fault), "prepare", fault);
+    must(aigw_live_open(path, env_store, &live, fault), "open", fault);
+    aigw_live_close(live);
+
+    is_int(aigw_live_prepare(path, 1234, 1235, fault), AIGW_OK,
+           "root's directory is given to the workers");
+    ok(stat(path, &st) == 0 && st.st_uid == 1234 && st.st_gid == 1235,
+       "the directory");
+    ok(stat(file, &st) == 0 && st.st_uid == 1234 && st.st_gid == 1235,
+       "and the counters in it");
+
+    must(unlink(file) ? AIGW_EIO : AIGW_OK, "unlink", file);
+    must(aigw_live_open(path, env_store, &live, fault), "open", fault);
+    aigw_live_close(live);
+    ok(stat(file, &st) == 0 && st.st_uid == 1234 && (st.st_mode & 0777) == 0600,
+       "what root rebuilds there belongs to them");
+
+    is_int(aigw_live_prepare(path, 4321, 4321, fault), AIGW_EACCESS,
+           "a stranger's directory is refused");
+}
+
+
+static void
+test_limits(void)
+{
+    unsigned             i, which = 9;
+    aigw_live_account_t  account[AIGW_LIVE_LEVELS] = {
+        { AIGW_ACCOUNT_KEY, 1, 100 },
+        { AIGW_ACCOUNT_PROJECT, 1, 100 },
+        { AIGW_ACCOUNT_USER, 1, 100 }
+    };
+
+    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK, "unspent");
+    is_int(which, 9, "which is left alone");
+
+    aigw_live_charge(env_live, account, 99);
+    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK, "a unit left");
+
+    aigw_live_charge(env_live, account, 1);
+
+    for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        is_int(aigw_live_admit(env_live, account, &which), AIGW_ERANGE,
+               "spent = limit: refused");
+        is_int(which, i, "by key, then project, then user");
+        account[i].limit_nano = 101;
+    }
+
+    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK,
+           "a limit raised counts at once");
+
+    account[1].limit_nano = AIGW_UNLIMITED;
+    aigw_live_charge(env_live, account, INT64_MAX - 50);
+    is_int(env_spent(AIGW_ACCOUNT_PROJECT, 1), INT64_MAX, "charges saturate");
+    aigw_live_charge(env_live, account, INT64_MAX);
+    is_int(env_spent(AIGW_ACCOUNT_PROJECT, 1), INT64_MAX, "and stay there");
+    is_int(env_spent(AIGW_ACCOUNT_PROJECT, 2), 0, "no slot: nothing spent");
+    is_int(env_spent(AIGW_ACCOUNT_USER, 1), INT64_MAX, "kinds are apart");
+
+    account[0] = (aigw_live_account_t) { AIGW_ACCOUNT_KEY, 2, 0 };
+    is_int(aigw_live_admit(env_live, account, &which), AIGW_ERANGE,
+           "a limit of 0 lets nothing in");
+}
+
+
+#define CHARGES  20000
+
+
+static void *
+charger(void *data)
+{
+    unsigned             i;
+    uint64_t             salt = (uintptr_t) data;
+    aigw_live_account_t  account[AIGW_LIVE_LEVELS] = {
+        { AIGW_ACCOUNT_KEY, 0, AIGW_UNLIMITED },
+        { AIGW_ACCOUNT_PROJECT, 300, AIGW_UNLIMITED },
+        { AIGW_ACCOUNT_USER, 300, AIGW_UNLIMITED }
+    };
+
+    for (i = 0; i < CHARGES; i++) {
+        /* all make the same slots at about the same time */
+        account[0].id = 1000 + i % 500;
+        aigw_live_charge(env_live, account, (int64_t) (salt + i % 7));
+    }
+
+    return NULL;
+}
+
+
+static void
+test_concurrent(void)
+{
+    int        status, failed = 0;
+    pid_t      child[4];
+    int64_t    want = 0, keys = 0;
+    unsigned   i, n;
+    pthread_t  thread[4];
+
+    for (i = 0; i < 4; i++) {
+        child[i] = fork();
+
+        if (child[i] == 0) {
+            charger((void *) (uintptr_t) (i + 5));
+            _exit(0);
+        }
+    }
+
+    for (i = 0; i < 4; i++) {
+        pthread_create(&thread[i], NULL, charger, (void *) (uintptr_t) (i + 1));
+    }
+
+    for (i = 0; i < 4; i++) {
+        pthread_join(thread[i], NULL);
+        waitpid(child[i], &status, 0);
+        failed |= status;
+    }
+
+    for (n = 1; n <= 8; n++) {
+        for (i = 0; i < CHARGES; i++) {
+            want += n + i % 7;
+        }
+    }
+
+    for (i = 0; i < 500; i++) {
+        keys += env_spent(AIGW_ACCOUNT_KEY, 1000 + i);
+    }
+
+    is_int(failed, 0, "4 threads and 4 processes charge");
+    is_int(env_spent(AIGW_ACCOUNT_PROJECT, 300), want, "one account: exact");
+    is_int(keys, want, "500 accounts made meanwhile: exact, none twice");
+}
+
+
+static void
+test_refusals(void)
+{
+    int                i, n = 0, other = 0;
+    aigw_live_stats_t  stats;
+
+    for (i = 0; i < 25; i++) {
+        n += aigw_live_may_log_refusal(env_live, 42, 5000 + i);
+        other += aigw_live_may_log_refusal(env_live, 43, 5999);
+    }
+
+    is_int(n, 10, "10 refusals a second get a row");
+    is_int(other, 10, "for each who");
+
+    aigw_live_stats(env_live, &stats);
+    is_int((int64_t) stats.refusals_unlogged, 30, "the others are counted");
+
+    for (i = 0, n = 0; i < 25; i++) {
+        n += aigw_live_may_log_refusal(env_live, 42, 6000);
+        n += aigw_live_may_log_refusal(env_live, 42, 5999);
+    }
+
+    is_int(n, 10, "next second: 10 again, though a clock lags by one");
+    is_int(aigw_live_may_log_refusal(env_live, 42, 1000), 1,
+           "a clock set back starts anew");
+}
+
+
+static void
+test_full(void)
+{
+    unsigned             which;
+    uint64_t             id;
+    aigw_err_t           err = AIGW_OK;
+    aigw_live_stats_t    stats;
+    aigw_live_account_t  account[AIGW_LIVE_LEVELS] = {
+        { AIGW_ACCOUNT_KEY, 0, 10 },
+        { AIGW_ACCOUNT_PROJECT, 300, AIGW_UNLIMITED },
+        { AIGW_ACCOUNT_USER, 300, AIGW_UNLIMITED }
+    };
+
+    for (id = 10000; err == AIGW_OK && id < 10000 + AIGW_LIVE_ACCOUNTS; id++) {
+        account[0].id = id;
+        err = aigw_live_admit(env_live, account, &which);
+    }
+
+    aigw_live_stats(env_live, &stats);
+    is_int(err, AIGW_EFULL, "no slot for one more account");
+    ok(stats.accounts > AIGW_LIVE_ACCOUNTS / 10 * 8,
+       "not before most are taken (%" PRIu64 ")", stats.accounts);
+
+    account[0].id = 10000;
+    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK,
+           "accounts that have one go on");
+    aigw_live_charge(env_live, account, 10);
+    is_int(aigw_live_admit(env_live, account, &which), AIGW_ERANGE,
+           "with their limits");
+}
+
+
+/* Opens the segment again after one thing was done to its counters. */
+static void
+rebuilt(const char *how)
+{
+    char          fault[AIGW_FAULT_LEN + 1] = "";
+    ino_t         before = aigw_live_dir_inode(env_live_path, "counters");
+    aigw_live_t  *live = NULL;
+
+    must(aigw_live_open(env_live_path, env_store, &live, fault), how, fault);
+    aigw_live_close(env_live);
+    env_live = live;
+
+    ok(aigw_live_dir_inode(env_live_path, "counters") != before, "counters %s:"
+       " made anew", how);
+    is_int(env_spent(AIGW_ACCOUNT_PROJECT, 7), 15 * ENV_COST,
+           "project: sums and what is not drained");
+    is_int(env_spent(AIGW_ACCOUNT_KEY, 73), 3 * ENV_COST, "key, drained");
+    is_int(env_spent(AIGW_ACCOUNT_KEY, 75), 5 * ENV_COST, "key, not drained");
+    is_int(env_spent(AIGW_ACCOUNT_USER, 5), 15 * ENV_COST, "user");
+}
+
+
+static void
+test_rebuild(void)
+{
+    char                   fault[AIGW_FAULT_LEN + 1], path[160];
+    size_t                 i;
+    uint64_t               n;
+    aigw_live_t           *live;
+    aigw_journal_t        *journal = env_claim();
+    aigw_live_counters_t  *counters;
+    static const struct {
+        const char        *how;
+        size_t             offset;
+    } spoils[] = {
+        { "damaged", offsetof(aigw_live_counters_t, magic) },
+        { "of another layout", offsetof(aigw_live_counters_t, layout) },
+        { "of another size", offsetof(aigw_live_counters_t, accounts) },
+        { "of another store", offsetof(aigw_live_counters_t, store) },
+        { "half-built", offsetof(aigw_live_counters_t, complete) }
+    };
+
+    for (n = 1; n <= 5; n++) {
+        must(env_append(journal, n), "append", "");
+
+        if (n == 3) {
+            must(aigw_ledger_drain(env_store, env_live, NULL), "drain", "");
+        }
+    }
+
+    is_int(env_spent(AIGW_ACCOUNT_PROJECT, 7), 15 * ENV_COST, "charged");
+
+    for (i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++) {
+        counters = env_map("counters", sizeof(*counters));
+        ((uint8_t *) counters)[spoils[i].offset] ^= 1;
+        munmap(counters, sizeof(*counters));
+        rebuilt(spoils[i].how);
+    }
+
+    snprintf(path, sizeof(path), "%s/counters", env_live_path);
+    must(truncate(path, 4096) ? AIGW_EIO : AIGW_OK, "truncate", path);
+    rebuilt("cut short");
+
+    env_remove("counters");
+    is_int(aigw_live_open(env_live_path, NULL, &live, fault), AIGW_ENOTFOUND,
+           "deleted: not found without a store");
+    rebuilt("deleted");
+
+    is_int((int64_t) env_sums(AIGW_ACCOUNT_PROJECT, 7).cost_nano,
+           6 * ENV_COST, "the store is as it was");
+    aigw_journal_release(journal);
+}
+
+
+static void
+test_claims(void)
+{
+    char              fault[AIGW_FAULT_LEN + 1] = "";
+    uint8_t           id[3][AIGW_ROW_ID_LEN];
+    unsigned          i;
+    aigw_journal_t   *j[AIGW_JOURNAL_MAX], *more = NULL;
+    aigw_live_stats_t stats;
+
+    for (i = 0; i < AIGW_JOURNAL_MAX; i++) {
+        j[i] = env_claim();
+    }
+
+    aigw_live_stats(env_live, &stats);
+    is_int(stats.journals, AIGW_JOURNAL_MAX, "as many as there may be");
+    is_int(aigw_journal_claim(env_live, &more, fault), AIGW_EFULL, "no more");
+    ok(strstr(fault, "are taken") != NULL, "and the sentence says why");
+
+    aigw_journal_new_id(j[3], 1000, id[0]);
+    aigw_journal_release(j[3]);
+    j[3] = env_claim();
+    aigw_journal_new_id(j[3], 1000, id[1]);
+    aigw_journal_new_id(j[3], 1001, id[2]);
+    ok(memcmp(id[0], id[1], 10) == 0 && memcmp(id[0], id[1], 16) != 0,
+       "one that was given back is taken again, its ids go on");
+    ok(memcmp(id[2], id[1], 6) > 0 && id[2][4] == 0x03 && id[2][5] == 0xe9,
+       "ids begin with the milliseconds");
+
+    aigw_journal_new_id(j[4], 1001, id[1]);
+    ok(memcmp(id[1] + 8, id[2] + 8, 2) != 0, "ids carry the journal");
+
+    for (i = 0; i < AIGW_JOURNAL_MAX; i++) {
+        aigw_journal_release(j[i]);
+    }
+}
+
+
+/* Spoils journal 0 while it is claimed, and when it is not. */
+static void
+test_replaced(void)
+{
+    uint64_t              id;
+    aigw_journal_t       *first = env_claim(), *second;
+    aigw_journal_file_t  *file = env_map("j.0", sizeof(*file));
+
+    id = file->id;
+    file->layout++;
+
+    second = env_claim();
+    munmap(file, sizeof(*file));
+    file = env_map("j.0", sizeof(*file));
+    ok(file->id == id, "a claimed journal of another layout is left alone");
+    aigw_journal_release(second);
+    aigw_journal_release(first);
+    munmap(file, sizeof(*file));
+
+    first = env_claim();
+    file = env_map("j.0", sizeof(*file));
+    ok(file->id != id && file->layout == AIGW_LIVE_LAYOUT,
+       "when it is free it is made anew, with another id");
+    munmap(file, sizeof(*file));
+    aigw_journal_release(first);
+}
+
+
+static void
+test_ring(void)
+{
+    int64_t          now = aigw_time_now_ms();
+    uint64_t         n = 0, ready = 0;
+    aigw_row_t       row;
+    aigw_journal_t  *journal = env_claim();
+
+    is_int(aigw_journal_ready(journal, now), AIGW_OK, "empty: ready");
+
+    env_row(&row, journal, 1);
+    row.time_ms = row.settled_ms = now;
+
+    while (aigw_journal_append(journal, &row) == AIGW_OK) {
+        n++;
+        ready += aigw_journal_ready(journal, now) == AIGW_OK;
+        aigw_journal_new_id(journal, now, row.id);
+    }
+
+    is_int((int64_t) n, AIGW_JOURNAL_RECORDS, "appends until it is full");
+    is_int((int64_t) ready, AIGW_JOURNAL_RECORDS * 9 / 10 - 1,
+           "ready until nine tenths are");
+    is_int(aigw_journal_append(journal, &row), AIGW_EFULL, "full stays full");
+
+    must(aigw_ledger_drain(env_store, env_live, NULL), "drain", "");
+    is_int(aigw_journal_ready(journal, now), AIGW_OK, "ready when drained");
+
+    must(aigw_journal_append(journal, &row), "append", "");
+    row.settled_ms = now + 1000;
+    aigw_journal_new_id(journal, now, row.id);
+    must(aigw_journal_append(journal, &row), "append", "");
+
+    is_int(aigw_journal_ready(journal, now + AIGW_JOURNAL_STALE_MS - 1),
+           AIGW_OK, "the oldest record waits: ready");
+    is_int(aigw_journal_ready(journal, now + AIGW_JOURNAL_STALE_MS),
+           AIGW_EFULL, "for 5 s: no longer");
+    must(aigw_ledger_drain(env_store, env_live, NULL), "drain", "");
+    is_int(aigw_journal_ready(journal, now + AIGW_JOURNAL_STALE_MS), AIGW_OK,
+           "ready when drained");
+    aigw_journal_release(journal);
+}
+
+
+/* Figures for who reads the output; nothing depends on them. */
+static void
+test_speed(void)
+{
+    int                  i;
+    double               start, append = 0, drain = 0, admit;
+    uint64_t             n;
+    unsigned             which;
+    aigw_row_t           row;
+    aigw_err_t           err = AIGW_OK;
+    aigw_journal_t      *journal = env_claim();
+    aigw_live_account_t  account[AIGW_LIVE_LEVELS] = {
+        { AIGW_ACCOUNT_KEY, 901, AIGW_UNLIMITED },
+        { AIGW_ACCOUNT_PROJECT, 901, AIGW_UNLIMITED },
+        { AIGW_ACCOUNT_USER, 901, AIGW_UNLIMITED }
+    };
+
+    env_row(&row, journal, 1);
+
+    for (i = 0; i < 5; i++) {
+        start = env_seconds();
+
+        for (n = 0; n < AIGW_JOURNAL_RECORDS && err == AIGW_OK; n++) {
+            aigw_journal_new_id(journal, row.time_ms, row.id);
+            err = aigw_journal_append(journal, &row);
+        }
+
+        append += env_seconds() - start;
+        start = env_seconds();
+        must(aigw_ledger_drain(env_store, env_live, NULL), "drain", "");
+        drain += env_seconds() - start;
+    }
+
+    start = env_seconds();
+
+    for (n = 0; n < 100000 && err == AIGW_OK; n++) {
+        err = aigw_live_admit(env_live, account, &which);
+        aigw_live_charge(env_live, account, 1);
+    }
+
+    admit = env_seconds() - start;
+    is_int(err, AIGW_OK, "speed: all went well");
+    printf("# append %.0f ns, drain %.0f ns a row (store on tmpfs),"
+           " admit and charge %.0f ns\n", append / 5 / AIGW_JOURNAL_RECORDS
+           * 1e9, drain / 5 / AIGW_JOURNAL_RECORDS * 1e9, admit / 1e5 * 1e9);
+    aigw_journal_release(journal);
+}
+
+
+int
+main(void)
+{
+    env_start();
+    test_places();
+    test_owners();
+    test_rebuild();
+    test_limits();
+    test_refusals();
+    test_concurrent();
+    test_claims();
+    test_replaced();
+    test_ring();
+    test_speed();
+    test_full();
+    env_stop();
+
+    return done();
+}
