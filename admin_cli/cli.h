@@ -51,7 +51,8 @@ typedef enum {
 /* What a value must look like; checked before anything is opened. */
 typedef enum {
     CLI_FLAG,                         /* no value */
-    CLI_TEXT,
+    CLI_ANY,
+    CLI_TEXT,                         /* any but an empty one */
     CLI_NAME,                         /* of a new thing */
     CLI_MODEL,
     CLI_PRICED,                       /* a model or "*" */

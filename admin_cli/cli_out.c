@@ -49,6 +49,15 @@ cli_check_columns(const cli_t *cli)
     columns_t             columns;
     const cli_command_t  *c;
 
+    if (cli->columns == NULL) {
+        return CLI_OK;
+    }
+
+    if (cli->format != CLI_TABLE && cli->format != CLI_CSV) {
+        return cli_fail(cli, CLI_USAGE, "JSON has all fields, -q and -o name"
+                        " but one", "--columns is for tables and CSV");
+    }
+
     c = cli->command;
     columns.n = 0;
     split_columns(&columns, cli->columns);
@@ -61,10 +70,6 @@ cli_check_columns(const cli_t *cli)
                             "--columns: no such field: '%s'",
                             columns.name[i]);
         }
-    }
-
-    if (cli->columns != NULL && columns.n == 0) {
-        return cli_fail(cli, CLI_USAGE, c->fields, "--columns: no field");
     }
 
     return CLI_OK;
@@ -193,31 +198,17 @@ print_csv(const cli_t *cli, const cJSON *items)
 }
 
 
-static int
-is_number_column(const cJSON *items, const char *name)
-{
-    const cJSON  *item, *value;
-
-    cJSON_ArrayForEach(item, items) {
-        value = cJSON_GetObjectItemCaseSensitive(item, name);
-
-        if (value != NULL && !cJSON_IsNull(value)) {
-            return cli_is_number(name, value);
-        }
-    }
-
-    return 0;
-}
-
-
 static struct libscols_table *
-new_table(void)
+new_table(int no_header)
 {
     struct libscols_table  *table;
 
     table = scols_new_table();
 
-    if (table == NULL) {
+    if (table == NULL
+        || scols_table_set_column_separator(table, "  ") != 0
+        || scols_table_enable_noheadings(table, no_header) != 0)
+    {
         fputs("aigw: out of memory\n", stderr);
         exit(CLI_FAILED);
     }
@@ -226,10 +217,32 @@ new_table(void)
 }
 
 
+/* Numbers to the right. Long texts are cut where a terminal is too narrow,
+   and nowhere else: libsmartcols looks whether there is one. */
+static int
+column_flags(const cJSON *items, const char *name)
+{
+    const cJSON  *item, *value;
+
+    if (cli_has_word("models,url,error,value", name)) {
+        return SCOLS_FL_TRUNC;
+    }
+
+    cJSON_ArrayForEach(item, items) {
+        value = cJSON_GetObjectItemCaseSensitive(item, name);
+
+        if (value != NULL && !cJSON_IsNull(value)) {
+            return cli_is_number(name, value) ? SCOLS_FL_RIGHT : 0;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 print_table(const cli_t *cli, const cJSON *items)
 {
-    int                     right;
     char                    heading[NAME_LEN + 1];
     size_t                  i;
     columns_t               columns;
@@ -238,14 +251,12 @@ print_table(const cli_t *cli, const cJSON *items)
     struct libscols_table  *table;
 
     choose_columns(cli, items, &columns);
-    table = new_table();
-    scols_table_enable_noheadings(table, cli->no_header);
+    table = new_table(cli->no_header);
 
     for (i = 0; i < columns.n; i++) {
         cli_heading(columns.name[i], heading, sizeof(heading));
-        right = is_number_column(items, columns.name[i]);
-        scols_table_new_column(table, heading, 0,
-                               right ? SCOLS_FL_RIGHT : 0);
+        scols_table_new_column(table, cli->no_header ? "" : heading, 0,
+                               column_flags(items, columns.name[i]));
     }
 
     cJSON_ArrayForEach(item, items) {
@@ -288,10 +299,9 @@ print_record(const cli_t *cli, const cJSON *object)
         }
     }
 
-    table = new_table();
-    scols_table_enable_noheadings(table, 1);
-    scols_table_new_column(table, "FIELD", 0, 0);
-    scols_table_new_column(table, "VALUE", 0, 0);
+    table = new_table(1);
+    scols_table_new_column(table, "", 0, 0);
+    scols_table_new_column(table, "", 0, 0);
 
     for (i = 0; i < columns.n; i++) {
         value = cJSON_GetObjectItemCaseSensitive(object, columns.name[i]);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,11 @@
 
 
 static volatile sig_atomic_t  interrupted;
+
+/* Those that end the program while the echo is off. */
+static const int  signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+#define SIGNALS  (sizeof(signals) / sizeof(signals[0]))
 
 
 void
@@ -43,10 +49,31 @@ on_signal(int number)
 }
 
 
+/* One byte. Signals of mask come in here and nowhere else: one that came just
+   before a plain read would leave it waiting for ever. */
+static ssize_t
+read_byte(int fd, const sigset_t *mask, char *c)
+{
+    ssize_t        n;
+    struct pollfd  p = { fd, POLLIN, 0 };
+
+    do {
+        n = mask != NULL ? ppoll(&p, 1, NULL, mask) : 1;
+
+        if (n > 0) {
+            n = read(fd, c, 1);
+        }
+
+    } while (n < 0 && errno == EINTR && !interrupted);
+
+    return n;
+}
+
+
 /* The first line of fd without its end; what is too long is cut, and then
    refused by its length. 0 at the end of input, -1 if interrupted. */
 static int
-read_line(int fd, char *line, size_t size)
+read_line(int fd, const sigset_t *mask, char *line, size_t size)
 {
     char     c;
     size_t   len;
@@ -55,11 +82,7 @@ read_line(int fd, char *line, size_t size)
     len = 0;
 
     for ( ;; ) {
-        n = read(fd, &c, 1);
-
-        if (n < 0 && errno == EINTR && !interrupted) {
-            continue;
-        }
+        n = read_byte(fd, mask, &c);
 
         if (n <= 0 || c == '\n') {
             break;
@@ -80,36 +103,52 @@ read_line(int fd, char *line, size_t size)
 }
 
 
-/* Asks on the terminal; the echo is back whatever happens. */
+/* Asks on the terminal; the echo is off before the prompt is seen, and back
+   whatever signal comes. */
 static int
 ask(const char *prompt, int echo, char *line, size_t size)
 {
-    int               n;
-    struct termios    old, quiet;
-    struct sigaction  action, old_int, old_term;
+    int               n, quiet;
+    size_t            i;
+    sigset_t          blocked, mask;
+    struct termios    old, silent;
+    struct sigaction  action, before[SIGNALS];
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
-    sigaction(SIGINT, &action, &old_int);
-    sigaction(SIGTERM, &action, &old_term);
+    sigemptyset(&blocked);
 
-    fputs(prompt, stderr);
-    fflush(stderr);
-
-    if (!echo && tcgetattr(STDIN_FILENO, &old) == 0) {
-        quiet = old;
-        quiet.c_lflag &= ~(tcflag_t) ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-        n = read_line(STDIN_FILENO, line, size);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-        fputc('\n', stderr);
-
-    } else {
-        n = read_line(STDIN_FILENO, line, size);
+    for (i = 0; i < SIGNALS; i++) {
+        sigaddset(&blocked, signals[i]);
+        sigaction(signals[i], &action, &before[i]);
     }
 
-    sigaction(SIGINT, &old_int, NULL);
-    sigaction(SIGTERM, &old_term, NULL);
+    sigprocmask(SIG_BLOCK, &blocked, &mask);
+
+    quiet = !echo && tcgetattr(STDIN_FILENO, &old) == 0;
+
+    if (quiet) {
+        silent = old;
+        silent.c_lflag &= ~(tcflag_t) ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+
+    fputs(prompt, stderr);
+    n = read_line(STDIN_FILENO, &mask, line, size);
+
+    if (quiet) {
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+    }
+
+    if (quiet || n <= 0) {
+        fputc('\n', stderr);
+    }
+
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+
+    for (i = 0; i < SIGNALS; i++) {
+        sigaction(signals[i], &before[i], NULL);
+    }
 
     return interrupted ? -1 : n;
 }
@@ -136,7 +175,7 @@ read_file(const cli_t *cli, const char *path, char *line, size_t size)
         cli_warn(cli, "others can read key file '%s'; chmod 600 it", path);
     }
 
-    n = read_line(fd, line, size);
+    n = read_line(fd, NULL, line, size);
     (void) close(fd);
 
     if (n < 0) {
@@ -168,7 +207,7 @@ cli_read_secret(const cli_t *cli, const char *file, const char *prompt,
         n = ask(prompt, 0, line, sizeof(line));
 
     } else {
-        n = read_line(STDIN_FILENO, line, sizeof(line));
+        n = read_line(STDIN_FILENO, NULL, line, sizeof(line));
     }
 
     if (n < 0) {

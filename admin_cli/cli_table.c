@@ -45,8 +45,7 @@
     "completion_tokens,total_tokens,cached_tokens,reasoning_tokens,"          \
     "price_version,hold,cost,duration_ms,ttft_ms,attempts,error"
 #define LOG_COLUMNS                                                           \
-    "time,project,key,model,status,verdict,prompt_tokens,completion_tokens,"  \
-    "cost,id"
+    "time,project,key,model,status,verdict,total_tokens,cost,id"
 #define USAGE_FIELDS                                                          \
     "calls,ok_calls,refused_calls,success_rate,prompt_tokens,"                \
     "completion_tokens,total_tokens,cost,estimated_share"
@@ -92,7 +91,7 @@ const cli_command_t  cli_commands[] = {
 
     { "setting", "set", cmd_setting_set, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_TEXT, "of the setting"),
-           ARG("VALUE", CLI_TEXT, "empty to remove it")),
+           ARG("VALUE", CLI_ANY, "empty to remove it")),
       NULL, "set one", "aigw setting set base_url https://ai.example.com/v1",
       "name,value", NULL, NULL, 0 },
 
@@ -147,8 +146,8 @@ const cli_command_t  cli_commands[] = {
     { "key", "create", cmd_key_create, CLI_NEEDS_WRITE,
       NULL,
       LIST(MUST("project", CLI_TEXT, "P", "that it belongs to"),
-           OPT("name", CLI_NAME, "N", "of the key (by its prefix)"), MODELS, QUOTA,
-           EXPIRES),
+           OPT("name", CLI_NAME, "N", "of the key (by its prefix)"), MODELS,
+           QUOTA, EXPIRES),
       "make a further key, shown once",
       "aigw key create --project demo --name laptop --quota 5",
       KEY_FIELDS ",key,base_url", NULL, NULL, 0 },

@@ -52,20 +52,14 @@ cli_is_number(const char *name, const cJSON *value)
 }
 
 
+/* The field's name, as --columns takes it, in capitals. */
 void
 cli_heading(const char *name, char *text, size_t size)
 {
-    size_t  i, len;
+    size_t  i;
 
-    len = strlen(name);
-
-    if (ends_with(name, "_at")) {
-        len -= 3;
-    }
-
-    for (i = 0; i < len && i + 1 < size; i++) {
-        text[i] = name[i] == '_' ? ' '
-                                 : (char) toupper((unsigned char) name[i]);
+    for (i = 0; name[i] != '\0' && i + 1 < size; i++) {
+        text[i] = (char) toupper((unsigned char) name[i]);
     }
 
     text[i] = '\0';

@@ -21,6 +21,7 @@ static const struct {
     const char  *hint;
 } kinds[] = {
     [CLI_FLAG]   = { "nothing", NULL },
+    [CLI_ANY]    = { "a text", NULL },
     [CLI_TEXT]   = { "a text", "it must not be empty" },
     [CLI_NAME]   = { "a name", "letters, digits and . _ - (not digits alone,"
                      " no '-' in front), 64 bytes at most" },
@@ -208,6 +209,9 @@ convert(const cli_option_t *option, const char *text, int64_t *number)
         return has_word(option->value, '|', text) ? AIGW_OK : AIGW_EINVAL;
 
     case CLI_TEXT:
+        return str.len > 0 ? AIGW_OK : AIGW_EINVAL;
+
+    case CLI_ANY:
     case CLI_FLAG:
         break;
     }

@@ -6,7 +6,7 @@
 #include "cli.h"
 
 
-#define NAME_WIDTH  24
+#define NAME_WIDTH  31
 
 
 static const struct {
@@ -15,11 +15,11 @@ static const struct {
 } exits[] = {
     { CLI_OK,          "done" },
     { CLI_FAILED,      "failed" },
-    { CLI_USAGE,       "wrong command, option or value" },
+    { CLI_USAGE,       "wrong usage" },
     { CLI_NOT_FOUND,   "no such thing" },
     { CLI_DENIED,      "not authorised" },
     { CLI_CONFLICT,    "exists already" },
-    { CLI_UNREACHABLE, "store or upstream unreachable" },
+    { CLI_UNREACHABLE, "unreachable" },
     { CLI_INTERRUPTED, "interrupted" }
 };
 
@@ -40,7 +40,7 @@ print_option(FILE *out, const cli_option_t *o)
         snprintf(text + n, sizeof(text) - (size_t) n, " %s", o->value);
     }
 
-    fprintf(out, "  %-*s  %s%s\n", NAME_WIDTH + 4, text, o->help,
+    fprintf(out, "  %-*s  %s%s\n", NAME_WIDTH, text, o->help,
             o->required ? "; needed" : "");
 }
 
@@ -77,7 +77,7 @@ print_command(FILE *out, const cli_command_t *c)
     fprintf(out, "%s\n\n", c->summary);
 
     for (o = c->args; o != NULL && o->name != NULL; o++) {
-        fprintf(out, "  %-*s  %s\n", NAME_WIDTH + 4, o->name, o->help);
+        fprintf(out, "  %-*s  %s\n", NAME_WIDTH, o->name, o->help);
     }
 
     for (o = c->options; o != NULL && o->name != NULL; o++) {
@@ -106,7 +106,8 @@ print_noun(FILE *out, const char *noun)
             fprintf(out, "  %s\n\n", example);
         }
 
-        fprintf(out, "  aigw %s %-*s  %s\n", noun, 10, c->verb, c->summary);
+        fprintf(out, "  aigw %s %-*s  %s\n", noun, 8, c->verb ? c->verb : "",
+                c->summary);
     }
 
     fprintf(out, "\nMore about one: aigw help %s VERB\n", noun);
@@ -122,20 +123,21 @@ print_all(FILE *out)
     const cli_command_t  *c;
 
     fputs("  aigw project create demo --quota 25\n\n"
-          "usage: aigw NOUN VERB [arguments] [options]\n", out);
+          "usage: aigw NOUN VERB [arguments] [options]; aigw help [NOUN"
+          " [VERB]]\n", out);
 
     noun = "";
 
-    for (c = cli_commands; c->noun != NULL; c++) {
+    for (c = cli_commands; c->noun != NULL && c->verb != NULL; c++) {
         if (strcmp(c->noun, noun) != 0) {
             fprintf(out, "%s  %-9s", noun[0] ? "\n" : "", c->noun);
             noun = c->noun;
         }
 
-        fprintf(out, " %s", c->verb ? c->verb : "[NOUN [VERB]]");
+        fprintf(out, " %s", c->verb);
     }
 
-    fputs("\n\n", out);
+    fputs("\n", out);
 
     for (o = cli_globals; o->name != NULL; o++) {
         print_option(out, o);
@@ -144,7 +146,7 @@ print_all(FILE *out)
     fputs("exit:", out);
 
     for (i = 0; i < EXITS; i++) {
-        fprintf(out, "%s %d %s", i == 0 ? "" : i == 4 ? ",\n     " : ",",
+        fprintf(out, "%s %d %s", i == 0 ? "" : i == 5 ? ",\n     " : ",",
                 exits[i].code, exits[i].meaning);
     }
 

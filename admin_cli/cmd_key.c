@@ -54,8 +54,7 @@ cmd_key_reveal(cli_t *cli, const char *secret)
     /* Forms that leave the key out would lose it for ever. */
 
     if (cli->format == CLI_IDS || cli->format == CLI_NAMES
-        || (cli->columns != NULL && !cli_has_word(cli->columns, "key")
-            && cli->format != CLI_JSON))
+        || (cli->columns != NULL && !cli_has_word(cli->columns, "key")))
     {
         fprintf(stderr, "key, shown only now: %s\n", secret);
     }

@@ -1,5 +1,9 @@
 /* aigw store: make one, look at one. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>

@@ -90,6 +90,7 @@ typedef struct {
     uint8_t                     verdict;     /* aigw_verdict_t */
     uint8_t                     settled;     /* aigw_settled_t, once logged */
 
+    unsigned                    url_known:1; /* a path of the route table */
     unsigned                    key_known:1;
     unsigned                    stream:1;
     unsigned                    hide_usage:1;
@@ -101,7 +102,7 @@ typedef struct {
     unsigned                    upstream_done:1;
     unsigned                    complete:1;  /* the answer came to its end */
     unsigned                    meter_done:1;
-    unsigned                    logged:1;
+    unsigned                    ended:1;
 } ngx_ai_gateway_ctx_t;
 
 
@@ -126,19 +127,26 @@ void ngx_ai_gateway_exit_process(ngx_cycle_t *cycle);
 aigw_store_t *ngx_ai_gateway_store(void);
 aigw_live_t *ngx_ai_gateway_live(void);
 aigw_journal_t *ngx_ai_gateway_journal(void);
-void ngx_ai_gateway_store_failed(ngx_http_request_t *r, const char *what,
-    aigw_err_t err);
 
 /* ngx_ai_gateway_access.c: preaccess, and what is checked there */
 ngx_int_t ngx_ai_gateway_access_handler(ngx_http_request_t *r);
 ngx_ai_gateway_ctx_t *ngx_ai_gateway_get_ctx(ngx_http_request_t *r);
-ngx_ai_gateway_ctx_t *ngx_ai_gateway_create_ctx(ngx_http_request_t *r);
+
+/* For a request that nginx has refused before it came here. */
+ngx_ai_gateway_ctx_t *ngx_ai_gateway_create_late_ctx(ngx_http_request_t *r);
 int64_t ngx_ai_gateway_now_ms(void);
 
-/* Looks the key of ctx up again and applies every rule above the body.
-   NGX_OK, or NGX_DONE: refused and answered. */
+/* ngx_ai_gateway_check.c: the rules above a call. Each answers NGX_OK, or
+   NGX_DONE: refused and answered. */
+
+/* Looks the key of ctx up (anew at each call) and applies all that can be
+   judged without the body. */
 ngx_int_t ngx_ai_gateway_check_access(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, aigw_access_t *access);
+
+/* Is the model of ctx allowed and priced? Sets ctx->price. */
+ngx_int_t ngx_ai_gateway_check_model(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 
 /* ngx_ai_gateway_credential.c */
 
@@ -146,6 +154,9 @@ ngx_int_t ngx_ai_gateway_check_access(ngx_http_request_t *r,
    and answered. */
 ngx_int_t ngx_ai_gateway_authenticate(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
+
+/* True if text has the beginning of a client key in it. */
+ngx_uint_t ngx_ai_gateway_has_key(u_char *text, size_t len);
 
 /* ngx_ai_gateway_body.c: reads and scans the body, splices it */
 ngx_int_t ngx_ai_gateway_read_body(ngx_http_request_t *r,
@@ -161,7 +172,8 @@ ngx_int_t ngx_ai_gateway_init_header_filter(ngx_conf_t *cf);
 
 /* ngx_ai_gateway_body_filter.c: the answer is metered while it flows */
 ngx_int_t ngx_ai_gateway_init_body_filter(ngx_conf_t *cf);
-void ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx);
+void ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx,
+    aigw_usage_piece_t *piece);
 
 /* ngx_ai_gateway_error.c: refusals as JSON in the dialect of the API */
 
@@ -171,6 +183,10 @@ void ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx);
 ngx_int_t ngx_ai_gateway_refuse(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, aigw_verdict_t verdict, const char *param,
     ngx_str_t *message);
+
+/* Refuses with 503 and logs why: what, and err. NGX_DONE. */
+ngx_int_t ngx_ai_gateway_refuse_unavailable(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, const char *what, aigw_err_t err);
 
 /* The JSON body of a verdict, from r's pool. */
 ngx_int_t ngx_ai_gateway_error_body(ngx_http_request_t *r,
@@ -185,14 +201,24 @@ ngx_int_t ngx_ai_gateway_error_headers(ngx_http_request_t *r,
 ngx_int_t ngx_ai_gateway_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
 
+/* name: static storage. */
 ngx_int_t ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
+/* The next request header of that name (case does not matter) behind `after`,
+   or the first if that is NULL; NULL if there is none. */
+ngx_table_elt_t *ngx_ai_gateway_find_header(ngx_http_request_t *r,
+    const char *name, ngx_table_elt_t *after);
+
 /* ngx_ai_gateway_models.c: GET /v1/models */
 ngx_int_t ngx_ai_gateway_models(ngx_http_request_t *r,
-    const aigw_access_t *access);
+    ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 
-/* ngx_ai_gateway_log.c: the end of every request, once */
+/* ngx_ai_gateway_log.c: the end of every request */
+
+/* Settles and records the request; only the first call does anything. Called
+   before the last bytes of an answer leave, else from the log phase. */
+void ngx_ai_gateway_end(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx);
 ngx_int_t ngx_ai_gateway_log_handler(ngx_http_request_t *r);
 
 /* ngx_ai_gateway_vars.c */

@@ -14,14 +14,30 @@ static ngx_http_output_body_filter_pt  ngx_http_next_body_filter;
 
 
 void
-ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx)
+ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx,
+    aigw_usage_piece_t *piece)
 {
-    aigw_usage_piece_t  piece;
-
     if (ctx->metered && !ctx->meter_done) {
         ctx->meter_done = 1;
-        aigw_usage_finish(&ctx->scan.meter, &piece);
+        aigw_usage_finish(&ctx->scan.meter, piece);
+
+    } else {
+        ngx_memzero(piece, sizeof(aigw_usage_piece_t));
     }
+}
+
+
+static ngx_uint_t
+ngx_ai_gateway_has_last(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+
+        if (in->buf->last_buf) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -180,61 +196,11 @@ ngx_ai_gateway_apply(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
-/* Meters one buffer and links what of it may leave. */
-static ngx_chain_t **
-ngx_ai_gateway_strip(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
-    ngx_chain_t **ll, ngx_buf_t *b)
+/* A buffer without bytes that marks what b marks; b marks it no more. */
+static ngx_buf_t *
+ngx_ai_gateway_take_marks(ngx_http_request_t *r, ngx_buf_t *b)
 {
-    ngx_buf_t           *special;
-    aigw_usage_piece_t   piece;
-
-    if (ngx_buf_in_memory(b) && b->last > b->pos) {
-        aigw_usage_feed(&ctx->scan.meter, b->pos, b->last - b->pos, &piece);
-
-        ll = ngx_ai_gateway_apply(r, ctx, ll, b, &piece);
-        if (ll == NULL) {
-            return NULL;
-        }
-    }
-
-    if ((b->last_buf || ctx->upstream_done) && !ctx->meter_done) {
-        ctx->meter_done = 1;
-        aigw_usage_finish(&ctx->scan.meter, &piece);
-
-        /* behind what is left of b, if anything is */
-
-        if (b->last > b->pos && piece.release && ctx->hold_bytes) {
-            ll = ngx_ai_gateway_link(r, ll, b);
-            if (ll == NULL) {
-                return NULL;
-            }
-
-            special = ngx_calloc_buf(r->pool);
-            if (special == NULL) {
-                return NULL;
-            }
-
-            special->last_buf = b->last_buf;
-            special->flush = 1;
-            b->last_buf = 0;
-            b = special;
-        }
-
-        ll = ngx_ai_gateway_apply(r, ctx, ll, NULL, &piece);
-        if (ll == NULL) {
-            return NULL;
-        }
-    }
-
-    if (!ngx_buf_in_memory(b) || b->last > b->pos) {
-        return ngx_ai_gateway_link(r, ll, b);
-    }
-
-    if (!b->last_buf && !b->flush && !b->sync) {
-        return ll;
-    }
-
-    /* emptied, but what it marks must go on */
+    ngx_buf_t  *special;
 
     special = ngx_calloc_buf(r->pool);
     if (special == NULL) {
@@ -246,7 +212,68 @@ ngx_ai_gateway_strip(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     special->flush = b->flush;
     special->sync = b->sync;
 
-    return ngx_ai_gateway_link(r, ll, special);
+    b->last_buf = 0;
+    b->last_in_chain = 0;
+
+    return special;
+}
+
+
+/* Meters one buffer and links what of it may leave. */
+static ngx_chain_t **
+ngx_ai_gateway_strip(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    ngx_chain_t **ll, ngx_buf_t *b)
+{
+    ngx_buf_t           *marks;
+    aigw_usage_piece_t   piece;
+
+    if (ngx_buf_in_memory(b)) {
+
+        if (b->last > b->pos) {
+            aigw_usage_feed(&ctx->scan.meter, b->pos, b->last - b->pos,
+                            &piece);
+
+            ll = ngx_ai_gateway_apply(r, ctx, ll, b, &piece);
+            if (ll == NULL) {
+                return NULL;
+            }
+        }
+
+        if (b->last > b->pos && !b->last_buf) {
+            return ngx_ai_gateway_link(r, ll, b);
+        }
+
+        if (!b->last_buf && !b->flush && !b->sync) {
+            return ll;
+        }
+
+        /* emptied, or the last: what it marks leaves behind what is held */
+
+        marks = ngx_ai_gateway_take_marks(r, b);
+        if (marks == NULL) {
+            return NULL;
+        }
+
+        if (b->last > b->pos) {
+            ll = ngx_ai_gateway_link(r, ll, b);
+            if (ll == NULL) {
+                return NULL;
+            }
+        }
+
+        b = marks;
+    }
+
+    if (b->last_buf || ctx->upstream_done) {
+        ngx_ai_gateway_finish_metering(ctx, &piece);
+
+        ll = ngx_ai_gateway_apply(r, ctx, ll, NULL, &piece);
+        if (ll == NULL) {
+            return NULL;
+        }
+    }
+
+    return ngx_ai_gateway_link(r, ll, b);
 }
 
 
@@ -271,6 +298,10 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         return NGX_OK;
     }
 
+    if (ngx_ai_gateway_has_last(out)) {
+        ngx_ai_gateway_end(r, ctx);
+    }
+
     rc = ngx_http_next_body_filter(r, out);
 
     ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
@@ -280,50 +311,54 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
+static void
+ngx_ai_gateway_meter(ngx_ai_gateway_ctx_t *ctx, ngx_chain_t *in)
+{
+    aigw_usage_piece_t  piece;
+
+    for ( /* void */ ; in; in = in->next) {
+
+        if (ngx_buf_in_memory(in->buf) && in->buf->last > in->buf->pos) {
+            aigw_usage_feed(&ctx->scan.meter, in->buf->pos,
+                            in->buf->last - in->buf->pos, &piece);
+        }
+    }
+}
+
+
 static ngx_int_t
 ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_chain_t           *cl;
-    aigw_usage_piece_t     piece;
     ngx_ai_gateway_ctx_t  *ctx;
 
-    if (r != r->main) {
-        return ngx_http_next_body_filter(r, in);
-    }
-
-    ctx = ngx_ai_gateway_get_ctx(r);
+    ctx = (r == r->main) ? ngx_ai_gateway_get_ctx(r) : NULL;
 
     if (ctx == NULL) {
         return ngx_http_next_body_filter(r, in);
     }
 
-    if (ctx->error_body.len) {
-        return in ? ngx_ai_gateway_replace_body(r, ctx, in)
-                  : ngx_http_next_body_filter(r, in);
-    }
+    if (ctx->metered) {
 
-    if (!ctx->metered) {
-        return ngx_http_next_body_filter(r, in);
-    }
-
-    if (ctx->first_byte_ms == 0) {
-        ctx->first_byte_ms = ngx_ai_gateway_now_ms();
-    }
-
-    if (ctx->hide_usage) {
-        return ngx_ai_gateway_hide(r, ctx, in);
-    }
-
-    for (cl = in; cl; cl = cl->next) {
-
-        if (ngx_buf_in_memory(cl->buf) && cl->buf->last > cl->buf->pos) {
-            aigw_usage_feed(&ctx->scan.meter, cl->buf->pos,
-                            cl->buf->last - cl->buf->pos, &piece);
+        if (ctx->first_byte_ms == 0) {
+            ctx->first_byte_ms = ngx_ai_gateway_now_ms();
         }
 
-        if (cl->buf->last_buf) {
-            ngx_ai_gateway_finish_metering(ctx);
+        if (ctx->hide_usage) {
+            return ngx_ai_gateway_hide(r, ctx, in);
         }
+
+        ngx_ai_gateway_meter(ctx, in);
+    }
+
+    /* before the last bytes leave, and not in the log phase, which a lingering
+       close puts off by seconds */
+
+    if (ngx_ai_gateway_has_last(in)) {
+        ngx_ai_gateway_end(r, ctx);
+    }
+
+    if (ctx->error_body.len && in != NULL) {
+        return ngx_ai_gateway_replace_body(r, ctx, in);
     }
 
     return ngx_http_next_body_filter(r, in);

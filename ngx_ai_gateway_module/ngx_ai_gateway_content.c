@@ -8,17 +8,17 @@
 
 
 /* What goes up; everything else stays here. */
-static ngx_str_t  ngx_ai_gateway_request_headers[] = {
-    ngx_string("accept"),
-    ngx_string("accept-language"),
-    ngx_string("content-type"),
-    ngx_string("openai-beta"),
-    ngx_string("user-agent"),
-    ngx_null_string
+static const char  *ngx_ai_gateway_request_headers[] = {
+    "accept",
+    "accept-language",
+    "content-type",
+    "openai-beta",
+    "user-agent",
+    NULL
 };
 
 
-/* Upstream keys opened lately: a seal costs more to open than to compare. */
+/* The upstream key opened last: a seal costs more to open than to compare. */
 static struct {
     size_t   sealed_len;
     uint8_t  sealed[AIGW_SEALED_MAX];
@@ -110,21 +110,27 @@ ngx_ai_gateway_push_header(ngx_list_t *list, const char *name,
 }
 
 
-static ngx_uint_t
-ngx_ai_gateway_goes_up(const ngx_table_elt_t *h)
+/* Copies those of the client's headers that may go up. */
+static ngx_int_t
+ngx_ai_gateway_copy_headers(ngx_http_request_t *r, ngx_list_t *list)
 {
-    ngx_str_t  *name;
+    const char       **name;
+    ngx_table_elt_t   *h, *copy;
 
-    for (name = ngx_ai_gateway_request_headers; name->len; name++) {
+    for (name = ngx_ai_gateway_request_headers; *name; name++) {
+        h = NULL;
 
-        if (h->key.len == name->len
-            && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
-        {
-            return 1;
+        while ((h = ngx_ai_gateway_find_header(r, *name, h))) {
+            copy = ngx_list_push(list);
+            if (copy == NULL) {
+                return NGX_ERROR;
+            }
+
+            *copy = *h;
         }
     }
 
-    return 0;
+    return NGX_OK;
 }
 
 
@@ -134,11 +140,8 @@ static ngx_int_t
 ngx_ai_gateway_upstream_headers(ngx_http_request_t *r, ngx_list_t *list,
     ngx_str_t *authorization)
 {
-    ngx_int_t         rc;
-    ngx_uint_t        i;
-    aigw_str_t        secret;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *copy;
+    ngx_int_t   rc;
+    aigw_str_t  secret;
 
     static ngx_str_t  identity = ngx_string("identity");
 
@@ -147,35 +150,10 @@ ngx_ai_gateway_upstream_headers(ngx_http_request_t *r, ngx_list_t *list,
         return rc;
     }
 
-    if (ngx_list_init(list, r->pool, 8, sizeof(ngx_table_elt_t)) != NGX_OK) {
+    if (ngx_list_init(list, r->pool, 8, sizeof(ngx_table_elt_t)) != NGX_OK
+        || ngx_ai_gateway_copy_headers(r, list) != NGX_OK)
+    {
         return NGX_ERROR;
-    }
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (!ngx_ai_gateway_goes_up(&h[i])) {
-            continue;
-        }
-
-        copy = ngx_list_push(list);
-        if (copy == NULL) {
-            return NGX_ERROR;
-        }
-
-        *copy = h[i];
     }
 
     authorization->len = sizeof("Bearer ") - 1 + secret.len;

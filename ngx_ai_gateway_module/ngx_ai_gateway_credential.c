@@ -18,12 +18,21 @@ static ngx_str_t  ngx_ai_gateway_key_args[] = {
 
 
 /* Headers that other services take keys from. */
-static ngx_str_t  ngx_ai_gateway_key_headers[] = {
-    ngx_string("x-api-key"),
-    ngx_string("api-key"),
-    ngx_string("x-goog-api-key"),
-    ngx_null_string
+static const char  *ngx_ai_gateway_key_headers[] = {
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    NULL
 };
+
+
+ngx_uint_t
+ngx_ai_gateway_has_key(u_char *text, size_t len)
+{
+    return ngx_strlcasestrn(text, text + len, (u_char *) "aigw_",
+                            sizeof("aigw_") - 2)
+           != NULL;
+}
 
 
 /* True if the query has a key; then nothing that is logged keeps it. */
@@ -38,9 +47,7 @@ ngx_ai_gateway_key_in_url(ngx_http_request_t *r)
         return 0;
     }
 
-    found = ngx_strlcasestrn(r->args.data, r->args.data + r->args.len,
-                             (u_char *) "aigw_", 5 - 1)
-            != NULL;
+    found = ngx_ai_gateway_has_key(r->args.data, r->args.len);
 
     for (name = ngx_ai_gateway_key_args; !found && name->len; name++) {
         found = ngx_http_arg(r, name->data, name->len, &value) == NGX_OK;
@@ -109,38 +116,23 @@ ngx_ai_gateway_bearer(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_ai_gateway_other_key(ngx_http_request_t *r, aigw_str_t token)
 {
-    ngx_str_t        *name;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    const char       **name;
+    ngx_table_elt_t   *h;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    for (name = ngx_ai_gateway_key_headers; *name; name++) {
+        h = NULL;
 
-    for (i = 0; /* void */ ; i++) {
+        while ((h = ngx_ai_gateway_find_header(r, *name, h))) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return 0;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        for (name = ngx_ai_gateway_key_headers; name->len; name++) {
-
-            if (h[i].key.len == name->len
-                && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0
-                && (h[i].value.len != token.len
-                    || CRYPTO_memcmp(h[i].value.data, token.data, token.len)
-                       != 0))
+            if (h->value.len != token.len
+                || CRYPTO_memcmp(h->value.data, token.data, token.len) != 0)
             {
                 return 1;
             }
         }
     }
+
+    return 0;
 }
 
 

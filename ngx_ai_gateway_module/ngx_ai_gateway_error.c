@@ -30,6 +30,39 @@ ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
 }
 
 
+ngx_table_elt_t *
+ngx_ai_gateway_find_header(ngx_http_request_t *r, const char *name,
+    ngx_table_elt_t *after)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (after != NULL) {
+                after = (after == &h[i]) ? NULL : after;
+                continue;
+            }
+
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
 ngx_ai_gateway_error_headers(ngx_http_request_t *r, aigw_verdict_t verdict)
 {
@@ -182,4 +215,15 @@ ngx_ai_gateway_refuse(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 
     return ngx_ai_gateway_send_json(r, aigw_verdict_info(verdict)->status,
                                     &body);
+}
+
+
+ngx_int_t
+ngx_ai_gateway_refuse_unavailable(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, const char *what, aigw_err_t err)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "ai_gateway: %s: %s",
+                  what, aigw_strerror(err));
+
+    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL, NULL);
 }

@@ -131,6 +131,10 @@ ngx_ai_gateway_replace(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 static aigw_verdict_t
 ngx_ai_gateway_status_verdict(ngx_http_request_t *r)
 {
+    ngx_uint_t  sent;
+
+    sent = r->upstream != NULL && r->upstream->request_sent;
+
     switch (r->err_status) {
 
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
@@ -140,10 +144,12 @@ ngx_ai_gateway_status_verdict(ngx_http_request_t *r)
         return AIGW_VERDICT_UNKNOWN_URL;
 
     case NGX_HTTP_BAD_GATEWAY:
-        return AIGW_VERDICT_UPSTREAM_UNAVAILABLE;
+        return sent ? AIGW_VERDICT_UPSTREAM_ERROR
+                    : AIGW_VERDICT_UPSTREAM_UNAVAILABLE;
 
     case NGX_HTTP_GATEWAY_TIME_OUT:
-        return AIGW_VERDICT_UPSTREAM_TIMEOUT;
+        return sent ? AIGW_VERDICT_UPSTREAM_TIMEOUT
+                    : AIGW_VERDICT_UPSTREAM_UNAVAILABLE;
 
     case NGX_HTTP_SERVICE_UNAVAILABLE:
         return AIGW_VERDICT_UNAVAILABLE;
@@ -214,6 +220,38 @@ ngx_ai_gateway_start_meter(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 }
 
 
+/* Codes with which new-api says that an account or its key is empty (wire
+   formats, 1.7). The body may come later than its headers: then the answer is
+   the more general one. */
+static aigw_verdict_t
+ngx_ai_gateway_refused_key(ngx_http_request_t *r)
+{
+    u_char     *p;
+    ngx_buf_t  *b;
+    ngx_str_t  *code;
+
+    static ngx_str_t  codes[] = {
+        ngx_string("\"insufficient_user_quota\""),
+        ngx_string("\"pre_consume_token_quota_failed\""),
+        ngx_null_string
+    };
+
+    b = &r->upstream->buffer;
+
+    for (code = codes; code->len; code++) {
+
+        for (p = b->pos; p + code->len <= b->last; p++) {
+
+            if (ngx_memcmp(p, code->data, code->len) == 0) {
+                return AIGW_VERDICT_UPSTREAM_QUOTA;
+            }
+        }
+    }
+
+    return AIGW_VERDICT_UPSTREAM_AUTH;
+}
+
+
 static ngx_int_t
 ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx)
@@ -229,7 +267,7 @@ ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
 
     } else if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN)
     {
-        return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_AUTH);
+        return ngx_ai_gateway_replace(r, ctx, ngx_ai_gateway_refused_key(r));
 
     } else if (status >= NGX_HTTP_BAD_REQUEST
                && ngx_ai_gateway_type_is(r, "application/json"))
@@ -280,7 +318,7 @@ ngx_ai_gateway_header_filter(ngx_http_request_t *r)
             return ngx_http_next_header_filter(r);
         }
 
-        ctx = ngx_ai_gateway_create_ctx(r);
+        ctx = ngx_ai_gateway_create_late_ctx(r);
         if (ctx == NULL) {
             return NGX_ERROR;
         }
@@ -295,11 +333,16 @@ ngx_ai_gateway_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    upstream = r->upstream != NULL && !ctx->upstream_done
-               && r->upstream->headers_in.status_n;
+    upstream = r->upstream != NULL && !ctx->upstream_done;
 
-    if (upstream) {
+    if (upstream && r->upstream->headers_in.status_n) {
         return ngx_ai_gateway_upstream_answer(r, ctx);
+    }
+
+    if (upstream && r->http_version == NGX_HTTP_VERSION_9) {
+        /* not HTTP: nginx takes it for a bare HTTP/0.9 answer */
+        r->http_version = r->http_major * 1000 + r->http_minor;
+        return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_ERROR);
     }
 
     if (r->err_status >= NGX_HTTP_BAD_REQUEST) {

@@ -68,7 +68,9 @@ ngx_ai_gateway_settle_answer(ngx_ai_gateway_ctx_t *ctx)
         return AIGW_SETTLED_VOID;
     }
 
-    if (ctx->metered && ctx->scan.meter.seen) {
+    if (ctx->metered && ctx->scan.meter.seen
+        && !(ctx->scan.meter.flags & AIGW_USAGE_BAD))
+    {
         ctx->tokens = ctx->scan.meter.tokens;
 
         return ctx->complete ? AIGW_SETTLED_EXACT : AIGW_SETTLED_PARTIAL;
@@ -147,33 +149,21 @@ ngx_ai_gateway_row_flags(ngx_ai_gateway_ctx_t *ctx)
 static void
 ngx_ai_gateway_copy_tag(ngx_http_request_t *r, char *tag)
 {
-    size_t            len;
+    size_t            i, len;
     u_char            c;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
+    h = ngx_ai_gateway_find_header(r, "x-aigw-tag", NULL);
 
-        for (i = 0; i < part->nelts; i++) {
+    if (h == NULL) {
+        return;
+    }
 
-            if (h[i].key.len != sizeof("x-aigw-tag") - 1
-                || ngx_strncasecmp(h[i].key.data, (u_char *) "x-aigw-tag",
-                                   h[i].key.len)
-                   != 0)
-            {
-                continue;
-            }
+    len = ngx_min(h->value.len, AIGW_TAG_MAX);
 
-            for (len = 0; len < h[i].value.len && len < AIGW_TAG_MAX; len++) {
-                c = h[i].value.data[len];
-                tag[len] = (c > ' ' && c < 0x7f) ? (char) c : '_';
-            }
-
-            tag[len] = '\0';
-            return;
-        }
+    for (i = 0; i < len; i++) {
+        c = h->value.data[i];
+        tag[i] = (c > ' ' && c < 0x7f) ? (char) c : '_';
     }
 }
 
@@ -237,49 +227,53 @@ ngx_ai_gateway_who(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 }
 
 
-ngx_int_t
-ngx_ai_gateway_log_handler(ngx_http_request_t *r)
+/* Never sent upstream. So many of them get a row, the rest are counted. */
+static void
+ngx_ai_gateway_end_refused(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
-    uint8_t                attempts;
-    aigw_err_t             err;
-    ngx_ai_gateway_ctx_t  *ctx;
-
-    if (r != r->main) {
-        return NGX_OK;
+    if (ctx->verdict == AIGW_VERDICT_OK) {
+        ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
     }
 
-    ctx = ngx_ai_gateway_get_ctx(r);
+    if (aigw_live_may_log_refusal(ngx_ai_gateway_live(),
+                                  ngx_ai_gateway_who(r, ctx),
+                                  ngx_ai_gateway_now_ms()))
+    {
+        ngx_ai_gateway_append(r, ctx, 0);
+    }
+}
 
-    if (ctx == NULL || ctx->logged) {
-        return NGX_OK;
+
+void
+ngx_ai_gateway_end(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    uint8_t             attempts;
+    aigw_err_t          err;
+    aigw_usage_piece_t  piece;
+
+    if (ctx->ended) {
+        return;
     }
 
-    ctx->logged = 1;
+    ctx->ended = 1;
 
-    ngx_ai_gateway_finish_metering(ctx);
+    ngx_ai_gateway_finish_metering(ctx, &piece);
 
-    if (ctx->route != AIGW_ROUTE_CHAT || ngx_ai_gateway_journal() == NULL) {
-        return NGX_OK;
+    /* unknown paths and what is answered here have no row (design, 2) */
+
+    if (ngx_ai_gateway_journal() == NULL || !ctx->url_known
+        || ctx->verdict == AIGW_VERDICT_METHOD
+        || (ctx->route != AIGW_ROUTE_CHAT
+            && ctx->verdict == AIGW_VERDICT_OK))
+    {
+        return;
     }
 
     attempts = ngx_ai_gateway_attempts(r);
 
-    if (attempts == 0 && ctx->verdict == AIGW_VERDICT_OK && !r->cached) {
-        ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
-    }
-
     if (attempts == 0 && !r->cached) {
-        /* never sent upstream: a refusal */
-
-        if (!aigw_live_may_log_refusal(ngx_ai_gateway_live(),
-                                       ngx_ai_gateway_who(r, ctx),
-                                       ngx_ai_gateway_now_ms()))
-        {
-            return NGX_OK;
-        }
-
-        ngx_ai_gateway_append(r, ctx, 0);
-        return NGX_OK;
+        ngx_ai_gateway_end_refused(r, ctx);
+        return;
     }
 
     ctx->settled = ngx_ai_gateway_settle(r, ctx);
@@ -298,6 +292,19 @@ ngx_ai_gateway_log_handler(ngx_http_request_t *r)
 
     ngx_ai_gateway_append(r, ctx, attempts);
     aigw_live_charge(ngx_ai_gateway_live(), ctx->account, ctx->cost_nano);
+}
+
+
+ngx_int_t
+ngx_ai_gateway_log_handler(ngx_http_request_t *r)
+{
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    ctx = (r == r->main) ? ngx_ai_gateway_get_ctx(r) : NULL;
+
+    if (ctx != NULL) {
+        ngx_ai_gateway_end(r, ctx);
+    }
 
     return NGX_OK;
 }

@@ -15,10 +15,21 @@
     "\"owned_by\":\"aigw\"}"
 
 
+/* The answer under construction. */
+typedef struct {
+    ngx_str_t   text;
+    size_t      size;
+    ngx_uint_t  items;
+} ngx_ai_gateway_list_t;
+
+
 static ngx_uint_t
-ngx_ai_gateway_model_shown(const aigw_access_t *access, aigw_str_t model)
+ngx_ai_gateway_model_shown(const aigw_access_t *access, const char *name)
 {
-    aigw_str_t  key, project;
+    aigw_str_t  key, project, model;
+
+    model.data = name;
+    model.len = ngx_strlen(name);
 
     key.data = access->key_models;
     key.len = ngx_strlen(access->key_models);
@@ -31,66 +42,87 @@ ngx_ai_gateway_model_shown(const aigw_access_t *access, aigw_str_t model)
 }
 
 
-/* Appends one item to text, which has room for size bytes. */
 static ngx_int_t
-ngx_ai_gateway_add_model(ngx_http_request_t *r, ngx_str_t *text, size_t *size,
-    const char *name, ngx_uint_t first)
+ngx_ai_gateway_add_model(ngx_http_request_t *r, ngx_ai_gateway_list_t *list,
+    const char *name)
 {
-    size_t   len, need;
-    u_char  *grown, *escaped, buf[AIGW_MODEL_MAX * 6];
+    size_t      len, need;
+    u_char     *grown, escaped[AIGW_MODEL_MAX * 6];
+    ngx_str_t  *text;
 
-    len = ngx_strlen(name);
-    escaped = (u_char *) ngx_escape_json(buf, (u_char *) name, len);
-    len = escaped - buf;
+    text = &list->text;
+
+    len = (u_char *) ngx_escape_json(escaped, (u_char *) name,
+                                     ngx_strlen(name))
+          - escaped;
 
     need = text->len + sizeof(NGX_AI_GATEWAY_MODELS_ITEM) + len
            + sizeof(NGX_AI_GATEWAY_MODELS_TAIL);
 
-    if (need > *size) {
+    if (need > list->size) {
         grown = ngx_pnalloc(r->pool, need * 2);
         if (grown == NULL) {
             return NGX_ERROR;
         }
 
         ngx_memcpy(grown, text->data, text->len);
-        ngx_pfree(r->pool, text->data);
+        (void) ngx_pfree(r->pool, text->data);
 
         text->data = grown;
-        *size = need * 2;
+        list->size = need * 2;
     }
 
     text->len = ngx_sprintf(text->data + text->len,
-                            NGX_AI_GATEWAY_MODELS_ITEM, first ? "" : ",",
-                            len, buf)
+                            NGX_AI_GATEWAY_MODELS_ITEM,
+                            list->items++ ? "," : "", len, escaped)
                 - text->data;
 
     return NGX_OK;
 }
 
 
+/* Adds those of a page that the key may use. */
+static ngx_int_t
+ngx_ai_gateway_add_models(ngx_http_request_t *r, ngx_ai_gateway_list_t *list,
+    const aigw_access_t *access, char (*names)[AIGW_MODEL_MAX + 1], size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_ai_gateway_model_shown(access, names[i])
+            && ngx_ai_gateway_add_model(r, list, names[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
-ngx_ai_gateway_models(ngx_http_request_t *r, const aigw_access_t *access)
+ngx_ai_gateway_models(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    const aigw_access_t *access)
 {
     char                   names[NGX_AI_GATEWAY_MODELS_PAGE]
                                 [AIGW_MODEL_MAX + 1];
     char                   last[AIGW_MODEL_MAX + 1];
-    size_t                 i, n, size;
-    ngx_str_t              text;
+    size_t                 n;
     aigw_err_t             err;
-    aigw_str_t             after, model;
-    ngx_uint_t             first;
-    ngx_ai_gateway_ctx_t  *ctx;
+    aigw_str_t             after;
+    ngx_ai_gateway_list_t  list;
 
-    size = 1024;
-    text.data = ngx_pnalloc(r->pool, size);
-    if (text.data == NULL) {
+    list.items = 0;
+    list.size = 1024;
+    list.text.data = ngx_pnalloc(r->pool, list.size);
+    if (list.text.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    text.len = sizeof(NGX_AI_GATEWAY_MODELS_HEAD) - 1;
-    ngx_memcpy(text.data, NGX_AI_GATEWAY_MODELS_HEAD, text.len);
+    list.text.len = sizeof(NGX_AI_GATEWAY_MODELS_HEAD) - 1;
+    ngx_memcpy(list.text.data, NGX_AI_GATEWAY_MODELS_HEAD, list.text.len);
 
-    first = 1;
     after.data = last;
     after.len = 0;
 
@@ -99,27 +131,13 @@ ngx_ai_gateway_models(ngx_http_request_t *r, const aigw_access_t *access)
                                           names, NGX_AI_GATEWAY_MODELS_PAGE,
                                           &n);
         if (err != AIGW_OK) {
-            ctx = ngx_ai_gateway_get_ctx(r);
-            ngx_ai_gateway_store_failed(r, "cannot list models", err);
-            return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE,
-                                         NULL, NULL);
+            return ngx_ai_gateway_refuse_unavailable(r, ctx,
+                                                     "cannot list models",
+                                                     err);
         }
 
-        for (i = 0; i < n; i++) {
-            model.data = names[i];
-            model.len = ngx_strlen(names[i]);
-
-            if (!ngx_ai_gateway_model_shown(access, model)) {
-                continue;
-            }
-
-            if (ngx_ai_gateway_add_model(r, &text, &size, names[i], first)
-                != NGX_OK)
-            {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-
-            first = 0;
+        if (ngx_ai_gateway_add_models(r, &list, access, names, n) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         if (n) {
@@ -129,9 +147,10 @@ ngx_ai_gateway_models(ngx_http_request_t *r, const aigw_access_t *access)
 
     } while (n == NGX_AI_GATEWAY_MODELS_PAGE);
 
-    text.len = ngx_cpymem(text.data + text.len, NGX_AI_GATEWAY_MODELS_TAIL,
-                          sizeof(NGX_AI_GATEWAY_MODELS_TAIL) - 1)
-               - text.data;
+    list.text.len = ngx_cpymem(list.text.data + list.text.len,
+                               NGX_AI_GATEWAY_MODELS_TAIL,
+                               sizeof(NGX_AI_GATEWAY_MODELS_TAIL) - 1)
+                    - list.text.data;
 
-    return ngx_ai_gateway_send_json(r, NGX_HTTP_OK, &text);
+    return ngx_ai_gateway_send_json(r, NGX_HTTP_OK, &list.text);
 }

@@ -332,12 +332,3 @@ ngx_ai_gateway_journal(void)
 {
     return worker.journal;
 }
-
-
-void
-ngx_ai_gateway_store_failed(ngx_http_request_t *r, const char *what,
-    aigw_err_t err)
-{
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "ai_gateway: %s: %s", what, aigw_strerror(err));
-}

@@ -84,73 +84,69 @@ ngx_ai_gateway_add_variables(ngx_conf_t *cf)
 }
 
 
+/* A variable's text, from ctx or written to buf. */
+static const char *
+ngx_ai_gateway_variable_text(ngx_ai_gateway_ctx_t *ctx, uintptr_t data,
+    char buf[AIGW_AMOUNT_LEN + 1])
+{
+    int64_t  tokens;
+
+    switch (data) {
+
+    case NGX_AI_GATEWAY_VAR_PROJECT:
+        return ctx->project;
+
+    case NGX_AI_GATEWAY_VAR_KEY:
+        return ctx->key_prefix;
+
+    case NGX_AI_GATEWAY_VAR_MODEL:
+        return ctx->model;
+
+    case NGX_AI_GATEWAY_VAR_VERDICT:
+        return aigw_verdict_info(ctx->verdict)->code;
+
+    case NGX_AI_GATEWAY_VAR_COST:
+        (void) aigw_amount_format(ctx->cost_nano, buf);
+        return buf;
+
+    default:
+        tokens = (data == NGX_AI_GATEWAY_VAR_PROMPT_TOKENS)
+                 ? ctx->tokens.prompt_tokens : ctx->tokens.completion_tokens;
+
+        *ngx_sprintf((u_char *) buf, "%L", tokens) = '\0';
+        return buf;
+    }
+}
+
+
 /* Shows what the row has: our log handler runs before the access log's. */
 static ngx_int_t
 ngx_ai_gateway_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    char                   amount[AIGW_AMOUNT_LEN + 1];
-    u_char                 text[NGX_INT64_LEN];
-    ngx_str_t              value;
-    const char            *s;
+    char                   buf[AIGW_AMOUNT_LEN + 1];
+    size_t                 len;
+    const char            *text;
     ngx_ai_gateway_ctx_t  *ctx;
 
     ctx = ngx_ai_gateway_get_ctx(r);
-    s = "";
 
-    if (ctx != NULL) {
+    text = ctx ? ngx_ai_gateway_variable_text(ctx, data, buf) : "";
+    len = ngx_strlen(text);
 
-        switch (data) {
-
-        case NGX_AI_GATEWAY_VAR_PROJECT:
-            s = ctx->project;
-            break;
-
-        case NGX_AI_GATEWAY_VAR_KEY:
-            s = ctx->key_prefix;
-            break;
-
-        case NGX_AI_GATEWAY_VAR_MODEL:
-            s = ctx->model;
-            break;
-
-        case NGX_AI_GATEWAY_VAR_VERDICT:
-            s = aigw_verdict_info(ctx->verdict)->code;
-            break;
-
-        case NGX_AI_GATEWAY_VAR_COST:
-            (void) aigw_amount_format(ctx->cost_nano, amount);
-            s = amount;
-            break;
-
-        case NGX_AI_GATEWAY_VAR_PROMPT_TOKENS:
-            *ngx_sprintf(text, "%L", ctx->tokens.prompt_tokens) = '\0';
-            s = (char *) text;
-            break;
-
-        case NGX_AI_GATEWAY_VAR_COMPLETION_TOKENS:
-            *ngx_sprintf(text, "%L", ctx->tokens.completion_tokens) = '\0';
-            s = (char *) text;
-            break;
-        }
-    }
-
-    value.len = ngx_strlen(s);
-
-    if (value.len == 0) {
+    if (len == 0) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    value.data = ngx_pnalloc(r->pool, value.len);
-    if (value.data == NULL) {
+    v->data = ngx_pnalloc(r->pool, len);
+    if (v->data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(value.data, s, value.len);
+    ngx_memcpy(v->data, text, len);
 
-    v->data = value.data;
-    v->len = value.len;
+    v->len = len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
@@ -163,6 +159,7 @@ static ngx_int_t
 ngx_ai_gateway_secret_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_int_t  rc;
     ngx_str_t  name;
 
     if (ngx_ai_gateway_alcf(r)->enable || ngx_ai_gateway_get_ctx(r) != NULL) {
@@ -174,10 +171,22 @@ ngx_ai_gateway_secret_variable(ngx_http_request_t *r,
     name.len = ngx_strlen(name.data);
 
 #if (nginx_version >= 1023000)
-    return ngx_http_variable_unknown_header(r, v, &name,
-                                            &r->headers_in.headers.part, 0);
+    rc = ngx_http_variable_unknown_header(r, v, &name,
+                                          &r->headers_in.headers.part, 0);
 #else
-    return ngx_http_variable_unknown_header(v, &name,
-                                            &r->headers_in.headers.part, 0);
+    rc = ngx_http_variable_unknown_header(v, &name,
+                                          &r->headers_in.headers.part, 0);
 #endif
+
+    /* a request that nginx refuses before it has a location may bring a key of
+       ours all the same */
+
+    if (rc == NGX_OK && v->valid && !v->not_found
+        && ngx_ai_gateway_has_key(v->data, v->len))
+    {
+        v->valid = 0;
+        v->not_found = 1;
+    }
+
+    return rc;
 }

@@ -94,7 +94,8 @@ choose_state() {
         state=$far
     fi
     mkdir -p "$state"
-    [ -O "$state" ] || die "$state belongs to another user: sudo make run"
+    [ -O "$state" ] || die "$state is of user $(stat -c %U "$state"): run it" \
+        "as that user (root: sudo make run), or begin anew after sudo make clean"
     chmod 711 "$state"
     store=$state/store
 }
@@ -317,7 +318,7 @@ say_what_runs() {
         cat <<EOF
 Behind it is the project's own SIMULATOR: it makes its answers up, costs
 nothing, and takes any model name. For the real service:
-    make run AIGW_UPSTREAM=https://4sapi.com/v1 AIGW_UPSTREAM_KEY_FILE=/path/of/file
+    ${sudo}make run AIGW_UPSTREAM=https://4sapi.com/v1 AIGW_UPSTREAM_KEY_FILE=FILE
 EOF
     else
         echo "Behind it is $AIGW_UPSTREAM: calls there may cost real money."
@@ -341,7 +342,7 @@ And what it did, and cost:
 ${sudo}$cli --store $store log list
 ${sudo}$cli --store $store project show $project
 
-To stop it: make stop
+To stop it: ${sudo}make stop
 EOF
 }
 

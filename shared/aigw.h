@@ -39,7 +39,7 @@ typedef struct {
 #define AIGW_CHECKED  __attribute__((warn_unused_result))
 
 /* Bytes without the final NUL. */
-#define AIGW_NAME_MAX      64    /* users, projects, keys, upstreams, settings */
+#define AIGW_NAME_MAX      64    /* users, projects, keys, upstreams ... */
 #define AIGW_MODEL_MAX    128    /* a model's name */
 #define AIGW_MODELS_MAX   512    /* a list of model patterns */
 #define AIGW_TAG_MAX       64    /* header x-aigw-tag */

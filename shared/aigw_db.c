@@ -19,7 +19,6 @@ struct aigw_db_s {
     MDB_txn   *reader;                /* reset between reads */
     unsigned   reading;               /* read transactions now open */
     unsigned   reader_busy:1;
-    unsigned   ntables;
     MDB_dbi    tables[AIGW_DB_TABLES];
 };
 
@@ -69,28 +68,33 @@ open_tables(aigw_db_t *db, const aigw_db_options_t *options)
         }
     }
 
-    db->ntables = options->ntables;
-
     return mdb_txn_commit(txn);
 }
 
 
 static int
-open_env(const char *path, const aigw_db_options_t *options, MDB_env *env)
+open_env(const char *path, const aigw_db_options_t *options, MDB_env **env)
 {
     int       rc;
     unsigned  flags;
 
     flags = MDB_NOTLS | (options->write ? 0 : MDB_RDONLY);
 
-    if ((rc = mdb_env_set_maxdbs(env, AIGW_DB_TABLES)) != MDB_SUCCESS
-        || (rc = mdb_env_set_maxreaders(env, AIGW_DB_READERS)) != MDB_SUCCESS
-        || (rc = mdb_env_set_mapsize(env, options->map_bytes)) != MDB_SUCCESS)
-    {
+    if ((rc = mdb_env_create(env)) != MDB_SUCCESS) {
         return rc;
     }
 
-    return mdb_env_open(env, path, flags, 0600);
+    if ((rc = mdb_env_set_maxdbs(*env, AIGW_DB_TABLES)) != MDB_SUCCESS
+        || (rc = mdb_env_set_maxreaders(*env, AIGW_DB_READERS))
+           != MDB_SUCCESS
+        || (rc = mdb_env_set_mapsize(*env, options->map_bytes))
+           != MDB_SUCCESS
+        || (rc = mdb_env_open(*env, path, flags, 0600)) != MDB_SUCCESS)
+    {
+        mdb_env_close(*env);
+    }
+
+    return rc;
 }
 
 
@@ -109,7 +113,7 @@ aigw_db_open(const char *path, const aigw_db_options_t *options,
         return err;
     }
 
-    if (!options->create && aigw_db_files_own(&files, 0) > 0) {
+    if (!options->create && aigw_db_files_held(&files) > 0) {
         return AIGW_EBUSY;
     }
 
@@ -119,26 +123,13 @@ aigw_db_open(const char *path, const aigw_db_options_t *options,
         return AIGW_ENOMEM;
     }
 
-    rc = mdb_env_create(&d->env);
+    rc = open_env(path, options, &d->env);
 
     if (rc != MDB_SUCCESS) {
         goto err0;
     }
 
-    rc = open_env(path, options, d->env);
-
-    if (rc != MDB_SUCCESS) {
-        goto err1;
-    }
-
-    if (!files.has_lock && !options->create) {
-        aigw_db_files_share_lock(path, &files);
-    }
-
-    if (aigw_db_files_look(path, 0, &files) == AIGW_OK) {
-        (void) aigw_db_files_own(&files, 1);
-    }
-
+    aigw_db_files_opened(path, options->create, &files);
     (void) mdb_reader_check(d->env, &dead);
     rc = open_tables(d, options);
 
@@ -270,9 +261,9 @@ begin_mended(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
 static void
 init_txn(aigw_db_t *db, aigw_db_txn_t *txn)
 {
-    memset(txn, 0, sizeof(*txn));
-    txn->db = db;
-    txn->err = db == NULL ? AIGW_EINVAL : AIGW_OK;
+    *txn = (aigw_db_txn_t) {
+        .db = db, .err = db == NULL ? AIGW_EINVAL : AIGW_OK
+    };
 }
 
 
@@ -545,12 +536,4 @@ int
 aigw_db_previous(aigw_db_cursor_t *cur)
 {
     return move(cur, NULL, MDB_PREV);
-}
-
-
-int
-aigw_db_in(const aigw_db_cursor_t *cur, const aigw_db_key_t *prefix)
-{
-    return cur->key.len >= prefix->len
-           && memcmp(cur->key.data, prefix->bytes, prefix->len) == 0;
 }

@@ -19,7 +19,7 @@
 
 #define AIGW_DB_TABLES   16
 #define AIGW_DB_KEY_MAX  192
-#define AIGW_DB_READERS  512          /* processes and threads per environment */
+#define AIGW_DB_READERS  512          /* processes that have it open */
 
 
 typedef struct aigw_db_s  aigw_db_t;

@@ -61,8 +61,8 @@ is_file(int fd, const struct stat *st)
 }
 
 
-unsigned
-aigw_db_files_own(const aigw_db_files_t *files, int close_on_exec)
+static unsigned
+each_descriptor(const aigw_db_files_t *files, int close_on_exec)
 {
     DIR            *dir;
     int             fd;
@@ -98,8 +98,8 @@ aigw_db_files_own(const aigw_db_files_t *files, int close_on_exec)
 }
 
 
-void
-aigw_db_files_share_lock(const char *dir, const aigw_db_files_t *files)
+static void
+share_lock(const char *dir, const aigw_db_files_t *files)
 {
     char    path[PATH_MAX];
     mode_t  mode;
@@ -109,5 +109,28 @@ aigw_db_files_share_lock(const char *dir, const aigw_db_files_t *files)
 
     if (chown(path, (uid_t) -1, files->data.st_gid) == 0) {
         (void) chmod(path, mode);
+    }
+}
+
+
+unsigned
+aigw_db_files_held(const aigw_db_files_t *files)
+{
+    return each_descriptor(files, 0);
+}
+
+
+void
+aigw_db_files_opened(const char *dir, int create,
+    const aigw_db_files_t *files)
+{
+    aigw_db_files_t  now;
+
+    if (!create && !files->has_lock) {
+        share_lock(dir, files);
+    }
+
+    if (aigw_db_files_look(dir, 0, &now) == AIGW_OK) {
+        (void) each_descriptor(&now, 1);
     }
 }

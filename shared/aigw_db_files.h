@@ -23,12 +23,16 @@ typedef struct {
 aigw_err_t aigw_db_files_look(const char *dir, int create,
     aigw_db_files_t *files) AIGW_CHECKED;
 
-/* This process's descriptors of the files; sets FD_CLOEXEC on each if asked:
-   LMDB 0.9.24 leaves one without (threats S16). */
-unsigned aigw_db_files_own(const aigw_db_files_t *files, int close_on_exec);
+/* How many descriptors of the files this process has. */
+unsigned aigw_db_files_held(const aigw_db_files_t *files);
 
-/* A lock file that LMDB has just made (it was lost, or left out of a backup)
-   gets the group of the data, whose members all need to write it. */
-void aigw_db_files_share_lock(const char *dir, const aigw_db_files_t *files);
+/*
+ * Once LMDB has opened what files is a look at: sets FD_CLOEXEC, which LMDB
+ * 0.9.24 leaves off one of them (threats S16). A lock file that it has just
+ * made (it was lost, or left out of a backup) gets the group of the data,
+ * whose members all need to write it.
+ */
+void aigw_db_files_opened(const char *dir, int create,
+    const aigw_db_files_t *files);
 
 #endif /* AIGW_DB_FILES_H */

@@ -49,3 +49,11 @@ aigw_db_int(const uint8_t *data, unsigned bytes)
 
     return n;
 }
+
+
+int
+aigw_db_in(const aigw_db_cursor_t *cur, const aigw_db_key_t *prefix)
+{
+    return cur->key.len >= prefix->len
+           && memcmp(cur->key.data, prefix->bytes, prefix->len) == 0;
+}

@@ -331,22 +331,23 @@ aigw_journal_map_all(const char *dir, const char store[AIGW_STORE_ID_LEN],
 {
     void                *file;
     char                 name[AIGW_LIVE_NAME_LEN + 1];
-    ino_t                inode;
+    ino_t                inode[AIGW_JOURNAL_MAX];
     unsigned             slot;
     aigw_err_t           err;
     aigw_journal_map_t  *map;
 
+    aigw_live_dir_journals(dir, inode);
+
     for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
         map = &journals->map[slot];
-        snprintf(name, sizeof(name), AIGW_LIVE_JOURNAL, slot);
-        inode = aigw_live_dir_inode(dir, name);
 
         /* one that was unlinked may still have a writer: drain it */
-        if (inode == 0 || inode == map->inode) {
+        if (inode[slot] == 0 || inode[slot] == map->inode) {
             continue;
         }
 
         aigw_journal_unmap(map);
+        snprintf(name, sizeof(name), AIGW_LIVE_JOURNAL, slot);
 
         err = aigw_live_dir_map(dir, name, sizeof(*map->file), &file, NULL);
 
@@ -354,7 +355,7 @@ aigw_journal_map_all(const char *dir, const char store[AIGW_STORE_ID_LEN],
             return err;
         }
 
-        map->inode = inode;
+        map->inode = inode[slot];
 
         if (err == AIGW_OK) {
             map->file = file;

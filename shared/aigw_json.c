@@ -113,9 +113,11 @@ json_number_complete(const aigw_json_t *json)
 static aigw_err_t
 json_scalar(aigw_json_scan_t *s, aigw_json_type_t type, aigw_str_t text)
 {
+    const aigw_json_node_t  *node = aigw_json_watch_wanted(s->json);
+
     s->json->state = s->json->depth ? S_NEXT : S_DONE;
 
-    return aigw_json_watch_scalar(s, type, text);
+    return node ? aigw_json_watch_scalar(s, node, type, text) : AIGW_OK;
 }
 
 
@@ -257,12 +259,34 @@ json_close(aigw_json_scan_t *s)
 }
 
 
-static void
-json_comma(aigw_json_scan_t *s)
+/* Passes white space, colons and commas: the action for what comes then. */
+static unsigned
+json_between(aigw_json_scan_t *s)
 {
-    s->p++;
-    s->json->state = (s->json->kinds & 1) ? S_NAME : S_VALUE;
-    s->json->node = aigw_json_watch_element(s->json);
+    unsigned              action = A_SKIP, state = s->json->state;
+    aigw_json_t          *json = s->json;
+    const unsigned char  *p = s->p;
+
+    for ( ; p < s->end; p++) {
+        action = json_grammar[state][json_class[*p]];
+
+        if (action == A_COLON) {
+            state = S_VALUE;
+
+        } else if (action == A_COMMA) {
+            state = (json->kinds & 1) ? S_NAME : S_VALUE;
+            json->node = aigw_json_watch_here(json)
+                         ? aigw_json_watch_element(json) : NULL;
+
+        } else if (action != A_SKIP) {
+            break;
+        }
+    }
+
+    s->p = p;
+    json->state = (uint8_t) state;
+
+    return action;
 }
 
 
@@ -279,9 +303,9 @@ json_name(aigw_json_scan_t *s)
     s->p++;
     json->name = 1;
     json->state = S_STRING;
-    aigw_json_text_begin(json, json->depth == json->watched);
+    aigw_json_text_begin(json, aigw_json_watch_here(json));
 
-    return err;
+    return err == AIGW_OK ? json_string(s) : err;
 }
 
 
@@ -295,37 +319,44 @@ json_begin(aigw_json_scan_t *s, unsigned action)
 
     err = json_value(s);
 
-    if (action == A_NUMBER) {
-        json->state = S_NUMBER;
-        aigw_json_text_begin(json, node != NULL);
+    if (err != AIGW_OK) {
+        return err;
+    }
 
-    } else if (action == A_STRING) {
+    if (action == A_STRING) {
         s->p++;
         json->state = S_STRING;
         aigw_json_text_begin(json, node != NULL
                                    && (node->flags & AIGW_JSON_TEXT));
-
-    } else {
-        json->state = S_WORD;
-        json->word = *s->p == 't' ? AIGW_JSON_TRUE
-                     : *s->p == 'f' ? AIGW_JSON_FALSE : AIGW_JSON_NULL;
-        json->todo = (uint8_t) json_words[json->word].len;
+        return json_string(s);
     }
 
-    return err;
+    if (action == A_NUMBER) {
+        json->state = S_NUMBER;
+        aigw_json_text_begin(json, node != NULL);
+        return json_number(s);
+    }
+
+    json->state = S_WORD;
+    json->word = *s->p == 't' ? AIGW_JSON_TRUE
+                 : *s->p == 'f' ? AIGW_JSON_FALSE : AIGW_JSON_NULL;
+    json->todo = (uint8_t) json_words[json->word].len;
+
+    return json_word(s);
 }
 
 
-/* One byte between scalars. */
+/* What stands between scalars, and the beginning of the next. */
 static aigw_err_t
 json_structure(aigw_json_scan_t *s)
 {
-    unsigned  action = json_grammar[s->json->state][json_class[*s->p]];
+    unsigned  action = json_between(s);
 
     switch (action) {
 
     case A_SKIP:
-        s->p++;
+    case A_COLON:
+    case A_COMMA:
         return AIGW_OK;
 
     case A_OBJECT:
@@ -338,20 +369,13 @@ json_structure(aigw_json_scan_t *s)
     case A_NAME:
         return json_name(s);
 
-    case A_COLON:
-        s->p++;
-        s->json->state = S_VALUE;
-        return AIGW_OK;
-
-    case A_COMMA:
-        json_comma(s);
-        return AIGW_OK;
-
-    case A_FAIL:
-        return AIGW_EINVAL;
+    case A_STRING:
+    case A_NUMBER:
+    case A_WORD:
+        return json_begin(s, action);
 
     default:
-        return json_begin(s, action);
+        return AIGW_EINVAL;
     }
 }
 

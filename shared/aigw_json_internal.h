@@ -19,8 +19,27 @@ typedef struct {
 
 /* --- aigw_json_watch.c --- */
 
+/* Is the innermost container a watched one? */
+static inline int
+aigw_json_watch_here(const aigw_json_t *json)
+{
+    return json->depth == json->watched;
+}
+
+
 /* The node of the value in hand, if it is to be reported: elements are not. */
-const aigw_json_node_t *aigw_json_watch_wanted(const aigw_json_t *json);
+static inline const aigw_json_node_t *
+aigw_json_watch_wanted(const aigw_json_t *json)
+{
+    if (json->node == NULL
+        || (json->watched && json->node == json->path[json->watched - 1]))
+    {
+        return NULL;
+    }
+
+    return json->node;
+}
+
 
 /* Entering a container at the value in hand (`depth` is not raised yet),
    leaving it (`depth` is not lowered yet), and finding something in it. */
@@ -29,15 +48,16 @@ aigw_err_t aigw_json_watch_open(aigw_json_scan_t *s, int object)
 aigw_err_t aigw_json_watch_close(aigw_json_scan_t *s) AIGW_CHECKED;
 aigw_err_t aigw_json_watch_first(aigw_json_scan_t *s) AIGW_CHECKED;
 
-/* The scalar in hand ends before s->p. */
-aigw_err_t aigw_json_watch_scalar(aigw_json_scan_t *s, aigw_json_type_t type,
-    aigw_str_t text) AIGW_CHECKED;
+/* The scalar in hand, node's, ends before s->p. */
+aigw_err_t aigw_json_watch_scalar(aigw_json_scan_t *s,
+    const aigw_json_node_t *node, aigw_json_type_t type, aigw_str_t text)
+    AIGW_CHECKED;
 
 /* A member's name is complete: finds the node of its value. */
 aigw_err_t aigw_json_watch_name(aigw_json_t *json, aigw_str_t text)
     AIGW_CHECKED;
 
-/* The node that the next element of an array has. */
+/* The node that the next element of a watched container has. */
 const aigw_json_node_t *aigw_json_watch_element(const aigw_json_t *json);
 
 

@@ -317,16 +317,52 @@ json_escape(aigw_json_scan_t *s)
 }
 
 
+static int
+json_is_hex(unsigned char c)
+{
+    return (unsigned) c - '0' < 10 || ((unsigned) c | 0x20) - 'a' < 6;
+}
+
+
+/* The length of an escape that is whole in the buffer and whose value nobody
+   wants, a short cut for long texts; 0 if it must be looked at in full. */
+static size_t
+json_escape_len(const aigw_json_scan_t *s)
+{
+    const unsigned char  *p = s->p;
+
+    if (s->json->capture || s->json->name || s->end - p < 6) {
+        return 0;
+    }
+
+    if (json_escapes[p[1]]) {
+        return 2;
+    }
+
+    return p[1] == 'u' && json_is_hex(p[2]) && json_is_hex(p[3])
+           && json_is_hex(p[4]) && json_is_hex(p[5]) ? 6 : 0;
+}
+
+
 /* At a byte that is not plain and not the quote. */
 static aigw_err_t
 json_special(aigw_json_scan_t *s, const unsigned char *run)
 {
+    size_t  len;
+
     if (*s->p >= 0x80) {
         return json_utf8(s);
     }
 
     if (*s->p != '\\') {
         return AIGW_EINVAL;
+    }
+
+    len = json_escape_len(s);
+
+    if (len) {
+        s->p += len;
+        return AIGW_OK;
     }
 
     aigw_json_text_spill(s->json, run, s->p);

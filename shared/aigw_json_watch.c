@@ -22,22 +22,11 @@ json_in_element(const aigw_json_t *json)
 
 
 const aigw_json_node_t *
-aigw_json_watch_wanted(const aigw_json_t *json)
-{
-    if (json->watched && json->node == json->path[json->watched - 1]) {
-        return NULL;
-    }
-
-    return json->node;
-}
-
-
-const aigw_json_node_t *
 aigw_json_watch_element(const aigw_json_t *json)
 {
     const aigw_json_node_t  *node;
 
-    if (json->depth != json->watched || (json->kinds & 1)
+    if (!aigw_json_watch_here(json) || (json->kinds & 1)
         || json_in_element(json))
     {
         return NULL;
@@ -95,7 +84,7 @@ aigw_json_watch_close(aigw_json_scan_t *s)
     aigw_json_t             *json = s->json;
     const aigw_json_node_t  *node;
 
-    if (json->depth != json->watched) {
+    if (!aigw_json_watch_here(json)) {
         return AIGW_OK;
     }
 
@@ -115,7 +104,7 @@ aigw_json_watch_first(aigw_json_scan_t *s)
 {
     aigw_json_t  *json = s->json;
 
-    if (json->depth != json->watched || json_in_element(json)) {
+    if (!aigw_json_watch_here(json) || json_in_element(json)) {
         return AIGW_OK;
     }
 
@@ -125,16 +114,11 @@ aigw_json_watch_first(aigw_json_scan_t *s)
 
 
 aigw_err_t
-aigw_json_watch_scalar(aigw_json_scan_t *s, aigw_json_type_t type,
-    aigw_str_t text)
+aigw_json_watch_scalar(aigw_json_scan_t *s, const aigw_json_node_t *node,
+    aigw_json_type_t type, aigw_str_t text)
 {
-    aigw_json_t             *json = s->json;
-    aigw_json_value_t        value = { 0 };
-    const aigw_json_node_t  *node = aigw_json_watch_wanted(json);
-
-    if (node == NULL) {
-        return AIGW_OK;
-    }
+    aigw_json_t        *json = s->json;
+    aigw_json_value_t   value = { 0 };
 
     value.node = node;
     value.event = AIGW_JSON_VALUE;
@@ -157,11 +141,11 @@ json_variant(aigw_str_t text, aigw_str_t name)
     int     c;
 
     for (i = 0, j = 0; i < text.len; i++, j++) {
-        c = text.data[i];
+        c = (unsigned char) text.data[i];
         left = text.len - i;
 
-        if (c >= 'A' && c <= 'Z') {
-            c |= 0x20;
+        if (c < 0x80) {
+            c |= c >= 'A' && c <= 'Z' ? 0x20 : 0;
 
         } else if (left >= 2 && memcmp(text.data + i, "\xc5\xbf", 2) == 0) {
             c = 's';

@@ -256,7 +256,7 @@ aigw_live_open(const char *path, aigw_store_t *store, aigw_live_t **live,
     aigw_err_t    err;
     aigw_live_t  *l;
 
-    err = aigw_live_dir_check(path, fault);
+    err = aigw_live_place_check(path, fault);
     if (err != AIGW_OK) {
         return err;
     }

@@ -113,15 +113,21 @@ typedef struct {
 } aigw_journals_t;
 
 
+/* --- aigw_live_place.c --- */
+
+/* Is dir a directory on tmpfs? AIGW_ENOTFOUND, AIGW_EINVAL (not tmpfs), ... */
+aigw_err_t aigw_live_place_check(const char *dir,
+    char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
+
+
 /* --- aigw_live_dir.c: files in the directory, and its locks --- */
 
 /* Writes a sentence into fault. */
 void aigw_live_dir_fault(char fault[AIGW_FAULT_LEN + 1], const char *format,
     ...) __attribute__((format(printf, 2, 3)));
 
-/* Is dir a directory on tmpfs? AIGW_ENOTFOUND, AIGW_EINVAL (not tmpfs), ... */
-aigw_err_t aigw_live_dir_check(const char *dir,
-    char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
+/* What an errno is to us. */
+aigw_err_t aigw_live_dir_err(int error);
 
 /* Maps a file of exactly size bytes, for reading and writing. With fd: claims
    it by an OFD lock that lasts until fd is closed. AIGW_EBUSY: it is claimed.
@@ -139,6 +145,10 @@ aigw_err_t aigw_live_dir_rename(const char *dir, const char *from,
 
 /* The inode number of a file, 0 if there is none. */
 ino_t aigw_live_dir_inode(const char *dir, const char *name);
+
+/* Those of all journals in one look: a name that is not there costs tmpfs more
+   than one that is. */
+void aigw_live_dir_journals(const char *dir, ino_t inode[AIGW_JOURNAL_MAX]);
 
 /* flock(LOCK_EX) on a file, made if missing; waits at most wait_ms. Closing fd
    unlocks. AIGW_EBUSY: somebody else has it. */

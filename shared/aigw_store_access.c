@@ -96,6 +96,16 @@ aigw_store_find_access(aigw_store_t *store,
 }
 
 
+/* Others have the price of "*": a NUL might look like the end of another's
+   name. */
+static int
+can_have_price(aigw_str_t model)
+{
+    return model.len > 0 && model.len <= AIGW_MODEL_MAX
+           && memchr(model.data, '\0', model.len) == NULL;
+}
+
+
 /* The newest price of model at now_ms: 1 if there is one. */
 static int
 find_price(aigw_db_txn_t *txn, aigw_db_cursor_t *cur, aigw_str_t model,
@@ -133,9 +143,7 @@ aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
     aigw_db_read(store->control, &txn);
     aigw_db_cursor(&cur, &txn, AIGW_CONTROL_PRICES);
 
-    /* a name that no price can have (a NUL in it might look like the end of
-       another's) has the price of "*" */
-    if ((aigw_store_check_model(model) != AIGW_OK
+    if ((!can_have_price(model)
          || !find_price(&txn, &cur, model, now_ms, &entry))
         && !find_price(&txn, &cur, any, now_ms, &entry))
     {
@@ -242,6 +250,16 @@ compare_names(aigw_str_t a, aigw_str_t b)
 }
 
 
+/* Moves on if it stands on name. */
+static void
+names_past(names_t *names, aigw_str_t name)
+{
+    if (!names->done && compare_names(names->name, name) == 0) {
+        names_after(names, name);
+    }
+}
+
+
 static names_t *
 lower(names_t *models, names_t *prices)
 {
@@ -293,16 +311,10 @@ aigw_store_list_model_names(aigw_store_t *store, aigw_str_t after,
         memcpy(list[count], name.data, name.len);
         list[count][name.len] = '\0';
 
-        /* both may stand on the same name */
+        /* both may stand on it */
         name.data = list[count];
-
-        if (!prices.done && compare_names(prices.name, name) == 0) {
-            names_after(&prices, name);
-        }
-
-        if (!models.done && compare_names(models.name, name) == 0) {
-            names_after(&models, name);
-        }
+        names_past(&prices, name);
+        names_past(&models, name);
     }
 
     aigw_db_cursor_close(&models.cur);

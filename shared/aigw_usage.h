@@ -20,7 +20,7 @@
 
 /* Bits of aigw_usage_meter_t.flags. */
 #define AIGW_USAGE_BAD            0x01 /* a count was negative, fractional or
-                                          absurd: that usage object is ignored */
+                                          absurd: its object is ignored */
 #define AIGW_USAGE_INCONSISTENT   0x02 /* total is not the sum of its parts, or
                                           a part is more than its whole */
 #define AIGW_USAGE_COUNTS    14        /* different counts in a usage object */
@@ -53,7 +53,8 @@ typedef struct {
     uint8_t            flags;          /* AIGW_USAGE_BAD, ... */
     uint64_t           text_bytes;     /* delivered text: contents, tool
                                           arguments, reasoning, refusals */
-    uint64_t           events;         /* SSE events with data so far */
+    uint64_t           events;         /* SSE events with data so far, [DONE]
+                                          too */
 
     unsigned           seen:1;         /* a usage object with a positive count
                                           is complete */

@@ -58,7 +58,7 @@ typedef struct {
     uint16_t      status;             /* 0: not an answer of ours */
     uint8_t       retry;              /* aigw_retry_t */
     const char   *type;               /* OpenAI's error.type */
-    const char   *code;               /* OpenAI's error.code; the row's verdict */
+    const char   *code;               /* OpenAI's error.code; a row's verdict */
     const char   *message;            /* default, one sentence or two */
 } aigw_verdict_info_t;
 

@@ -14,7 +14,7 @@ my $key = $t->project('alice');
 my $r = $t->chat($key);
 
 is($r->status, 200, 'a call');
-ok($t->row($r), 'its row');
+ok($t->row($r)->{id}, 'its row');
 
 
 # A check with a fault planted: finds it, and nothing once it is gone.

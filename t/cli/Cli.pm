@@ -14,15 +14,16 @@ use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use JSON::PP ();
 
-our @EXPORT = qw(aigw json fails new_store seed slurp spew dir root);
+our @EXPORT = qw(aigw json fails new_store seed slurp spew dir);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
-my $cli = abs_path($ENV{AIGW_CLI} || "$root/build/aigw");
-my $lib = $ENV{AIGW_LIB} || dirname($cli) . '/libaigw.a';
+my $cli = abs_path($ENV{AIGW_CLI} || "$root/build/aigw") // '';
 my $dir = tempdir('aigw-cli-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my @live;
 
-die "no aigw at $cli: make cli\n" unless -x $cli;
+die "no aigw: make cli, or say where in AIGW_CLI\n" unless -x $cli;
+
+my $lib = $ENV{AIGW_LIB} || dirname($cli) . '/libaigw.a';
 
 delete $ENV{AIGW_STORE};
 $ENV{TZ} = 'UTC';
@@ -32,7 +33,6 @@ mkdir "$dir/bin" or die $!;
 symlink $cli, "$dir/bin/aigw" or die $!;
 $ENV{PATH} = "$dir/bin:$ENV{PATH}";
 
-sub root { return $root }
 sub dir { return $dir }
 
 sub slurp {

@@ -61,9 +61,8 @@ like(fails(6, '--store', '/no/such', 'user', 'list')->{hint}, qr/store init/,
     'a store that is not there');
 isnt(aigw('--store', "$store/key", 'user', 'list')->{exit}, 0,
     'a store that is a file');
-is(aigw('store', 'init', '/proc/nosuch')->{exit} || 0, aigw('store', 'init',
-    '/proc/nosuch')->{exit}, 'a place that cannot be written');
-isnt(aigw('store', 'init', '/proc/nosuch')->{exit}, 0, '... fails');
+isnt(aigw('store', 'init', '/proc/nosuch')->{exit}, 0,
+    'a place that cannot be written');
 isnt(aigw('store', 'init', dir())->{exit}, 0, 'a directory with other things');
 ok(!-e dir() . '/key' && !-e dir() . '/control', '... is left as it was');
 

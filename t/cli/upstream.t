@@ -128,6 +128,43 @@ close $server;
 is(fails(6, 'upstream', 'test', 'local')->{code}, 'unreachable',
     'an upstream that is not there');
 
+# TLS is verified: a server that cannot prove its name is sent no request.
+
+my $tls = dir() . '/tls';
+
+system("openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    . " -keyout $tls.key -out $tls.crt >/dev/null 2>&1") == 0
+    or die 'openssl req failed';
+
+$server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
+    or die $!;
+$port = $server->sockport;
+close $server;
+
+pipe my $quiet, my $held or die $!;   # s_server ends with its input
+$pid = fork() // die $!;
+
+if ($pid == 0) {
+    open STDIN, '<&', $quiet or die $!;
+    open STDOUT, '>', "$tls.out" or die $!;
+    open STDERR, '>&', \*STDOUT or die $!;
+    exec 'openssl', 's_server', '-accept', "127.0.0.1:$port", '-key',
+        "$tls.key", '-cert', "$tls.crt" or die $!;
+}
+
+for (1 .. 100) {
+    last if -e "$tls.out" && slurp("$tls.out") =~ /ACCEPT/;
+    select undef, undef, undef, 0.1;
+}
+
+json({ stdin => "$secret\n" }, 'upstream', 'set', 'tls', '--url',
+    "https://127.0.0.1:$port");
+like(fails(6, 'upstream', 'test', 'tls')->{message}, qr/certificate/,
+    'a certificate that nobody vouches for');
+kill 'TERM', $pid;
+waitpid $pid, 0;
+unlike(slurp("$tls.out"), qr/GET/, '... is sent nothing');
+
 # A store whose key file others can read does not open it.
 
 chmod 0644, "$store/key";

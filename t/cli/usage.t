@@ -27,7 +27,7 @@ my @wrong = (
     [ ['user', 'list', '-z'], '-z' ],
     [ ['user', 'list', '--quiet=1'], 'takes no value' ],
     [ ['user', 'list', '--limit'], 'needs' ],
-    [ ['user', 'list', '--limit', '--json'], 'needs' ],
+    [ ['user', 'list', '--limit', '--yes'], 'needs' ],
     [ ['user', 'create'], 'NAME is missing' ],
     [ ['user', 'create', 'a', 'b'], 'too many' ],
     [ ['user', 'create', 'a', 'b', 'c', 'd'], 'too many' ],
@@ -35,7 +35,9 @@ my @wrong = (
     [ ['price', 'set', 'm', '--prompt', '1'], '--completion is missing' ],
     [ ['user', 'create', 'x', '--quota', '1', '--quota', '2'], 'twice' ],
     [ ['user', 'list', '--columns', 'id,secret'], 'secret' ],
-    [ ['user', 'list', '--columns', ''], 'no field' ],
+    [ ['user', 'list', '--columns', ''], '--columns' ],
+    [ ['user', 'list', '--columns', 'id', '-q'], '--columns' ],
+    [ ['user', 'create', 'x', '--columns', 'nam'], 'nam' ],
     [ ['user', 'list', '-o', 'xml'], 'xml', 'table' ],
     [ ['user', 'list', '--cursor', 'x'], '--cursor' ],
     [ ['log', 'list', '--cursor', 'x'], '--cursor' ],
@@ -70,8 +72,10 @@ push @wrong, map { [ ['log', 'list', "--$$_[0]=$$_[1]"], $$_[0] ] }
     map { my $o = $_; map { [$o, $_] } @{ $bad{$o} } }
     qw(limit status since);
 push @wrong, map { [ ['usage', 'show', "--by=$_"], '--by' ] } @{ $bad{by} };
-push @wrong, map { [ ['upstream', 'set', 'u', "--url=$_"], 'URL' ] }
-    @{ $bad{url} };
+push @wrong, map { [ ['upstream', 'set', 'u', "--url=$_"],
+    $_ eq '' ? '--url' : 'URL' ] } @{ $bad{url} };
+push @wrong, map { [ ['log', 'list', "--$_="], "--$_" ] }
+    qw(project key model cursor);
 push @wrong, map { [ ['setting', 'set', 'base_url', $_], 'URL' ] }
     grep { $_ ne '' } @{ $bad{url} };
 push @wrong, map { [ ['model', 'set', '--', $_], 'NAME' ] }

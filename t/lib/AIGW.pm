@@ -39,11 +39,11 @@ my @remove;
 
 
 # Options: workers, upstream ("HOST:PORT" in place of the simulator), sim (its
-# options, a list), http, server, location (lines for that block of the
+# options, a list), max_body, http, server, location (lines for that block of the
 # configuration), start => 0 (nginx is started by the test).
 sub new ($class, %opt) {
     my $self = bless {
-        workers => 1, start => 1, %opt,
+        workers => 1, start => 1, max_body => '64m', %opt,
         dir => File::Temp::tempdir('aigw-XXXXXXXX', TMPDIR => 1),
         port => free_port(), answers => [], secrets => {}, extra_rows => 0,
         transcript => '', alerts => [],
@@ -206,7 +206,7 @@ sub rows ($self, @filter) {
 }
 
 
-# The row of an answer, within 1 s (design, section 8); undef if there is none.
+# The row of an answer, within 1 s (design, section 8); {} if there is none.
 sub row ($self, $r) {
     my $deadline = time + 1;
 
@@ -217,7 +217,7 @@ sub row ($self, $r) {
         sleep 0.05;
     } while (time < $deadline);
 
-    return undef;
+    return {};
 }
 
 
@@ -240,23 +240,24 @@ sub wait_rows ($self, $n, @filter) {
 # One request on a connection of its own: see AIGW::HTTP::bytes for the query;
 # conn: on that connection. nginx => 1: nginx itself will refuse it.
 sub request ($self, %q) {
-    my $c = delete $q{conn} // $self->connect;
+    my $c = delete $q{conn};
+    my $own = $c ? undef : ($c = $self->connect);
 
     $c->{nginx} = $q{nginx};
 
-    return $c->ask(%q)->response($q{timeout} // 10);
+    my $r = $c->ask(%q)->response($q{timeout} // 10);
+
+    $own->close if $own;
+
+    return $r;
 }
 
 
 sub connect ($self) {
-    my $c;
-
-    $c = AIGW::HTTP->new($self->{port}, on_head => sub ($r) {
+    return AIGW::HTTP->new($self->{port}, on_head => sub ($c, $r) {
         $r->{nginx} = $c->{nginx};
         push @{ $self->{answers} }, $r;
     });
-
-    return $c;
 }
 
 
@@ -300,7 +301,8 @@ sub configure ($self) {
         WORKERS => $self->{workers}, UPSTREAM => $self->upstream,
         USER => $> == 0 ? 'user www-data;' : '',
         LEVEL => $ENV{TEST_DEBUG} ? 'debug' : 'warn',
-        map { uc $_ => $self->{$_} // '' } qw(main http server location),
+        map { uc $_ => $self->{$_} // '' } qw(main http server location
+            max_body),
     );
 
     our $template //= do { local $/; <DATA> };
@@ -387,9 +389,7 @@ sub kill_all ($self) {
     kill 'KILL', @pids;
     $self->{nginx}->wait;
 
-    my $deadline = time + 5;
-
-    sleep 0.005 while time < $deadline && grep { kill 0, $_ } @pids;
+    AIGW::Process::gone(5, @pids) or die "nginx outlives a kill\n";
     delete $self->{nginx};
 }
 
@@ -499,7 +499,7 @@ http {
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_ignore_client_abort on;
-            client_max_body_size 64m;
+            client_max_body_size %%MAX_BODY%%;
             client_body_buffer_size 128k;
             %%LOCATION%%
         }

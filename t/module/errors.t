@@ -83,8 +83,11 @@ is($t->row($r)->{settled}, 'void', 'void');
 
 fails('a CDN\'s 502', { status => '502 Bad Gateway', @html,
     body => '<html>SECRET</html>' }, 502, 'upstream_error');
-fails('a CDN\'s 524', { status => '524 Timeout', @html,
+fails('a CDN\'s 520', { status => '520 Unknown', @html,
     body => '<html>SECRET</html>' }, 502, 'upstream_error');
+fails('a CDN\'s 524 is its timeout', { status => '524 Timeout', @html,
+    body => '<html>SECRET</html>' }, 504, 'upstream_timeout',
+    retry => 'false');
 
 $t->sim->script(body => error('x'));
 $r = $t->chat($key);
@@ -102,10 +105,16 @@ fails('closed without an answer', { raw => '', then => 'close' },
     502, 'upstream_error');
 fails('reset without an answer', { raw => '', then => 'reset' },
     502, 'upstream_error');
-fails('silence', { body => 'SECRET', gates => [0] },
+fails('silence', { raw => 'SECRET', gates => [0] },
     504, 'upstream_timeout', retry => 'false');
 
 is($t->chat($key)->status, 200, 'and then it works again');
+
+# The head has gone down by then: what is left is to end the answer visibly.
+$t->sim->script(body => '{"a":', gates => [1], length => 99);
+$r = $t->chat($key);
+isnt($r->{ended}, 'length', 'silence behind the head: not whole');
+isnt($t->row($r)->{settled}, 'exact', 'nor called exact');
 
 $t->sim->script(body => '{"usage":{"prompt_tokens":1,"completion', length => 99,
     then => 'close');
@@ -144,7 +153,7 @@ $r = $t->request(key => $key, body => "\x1f\x8b", headers =>
 is($r->status, 415, 'H29 an encoded body: 415');
 
 is($t->stop, 0, 'nginx ends');
-$t->{location} = 'client_max_body_size 1k;';
+$t->{max_body} = '1k';
 $t->configure;
 $t->start;
 

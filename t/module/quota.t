@@ -10,7 +10,6 @@ use Test::More;
 use AIGW;
 
 my $t = AIGW->new(workers => 2);
-my $n = 0;
 
 
 # A call of so many tokens, at 0.00001 each.
@@ -37,6 +36,26 @@ sub spent ($name, $r) {
 }
 
 
+# --- when it is charged ---
+
+# At the end of the answer: not when the client is pleased to hang up, which
+# nginx waits for after "Connection: close" (lingering_close).
+{
+    my $key = $t->project('linger', '--quota', '0.0001');
+
+    $t->sim->script(body => '{"usage":{"prompt_tokens":10,'
+        . '"completion_tokens":0,"total_tokens":10}}');
+
+    my $c = $t->connect->ask(key => $key, json => AIGW::chat_body(),
+        headers => ['Connection', 'close']);
+
+    is($c->response->status, 200, 'a client that does not hang up');
+    is($t->row($c->{r})->{cost}, '0.0001', 'is charged within 1 s');
+    is($t->chat($key)->status, 429, 'and its quota is spent');
+    $c->close;
+}
+
+
 # --- each level binds ---
 
 for my $level (qw(key project user)) {
@@ -51,6 +70,8 @@ for my $level (qw(key project user)) {
 
     is(spend($key, 9)->status, 200, "$level: 0.00009 of 0.0001");
     is(spend($key, 1)->status, 200, "$level: the last unit");
+
+    $t->wait_rows(2, '--project', $project);
 
     my $count = $t->sim->count;
 

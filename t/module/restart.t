@@ -11,6 +11,11 @@ use Time::HiRes qw(time sleep);
 use AIGW;
 
 my $t = AIGW->new(workers => 2);
+
+# A call is settled in the log phase, microseconds after its last byte. Killed
+# in between it has no row until there is the in-flight table (design, 2).
+my $after_answer = 0.05;
+
 my $key = $t->project('alice');
 my $usage = qq(data: {"choices":[],"usage":{"prompt_tokens":24,)
     . qq("completion_tokens":2,"total_tokens":26}}\n\n);
@@ -37,10 +42,7 @@ my $r = $c->response;
 is($r->body, "$text${text}data: [DONE]\n\n", 'the stream ends as it should');
 is($t->row($r)->{total_tokens}, 26, 'the old worker writes its row');
 
-my $deadline = time + 5;
-
-sleep 0.02 while time < $deadline && grep { kill 0, $_ } @old;
-is_deeply([grep { kill 0, $_ } @old], [], 'and goes');
+ok(AIGW::Process::gone(5, @old), 'and goes');
 
 
 # --- a worker dies ---
@@ -49,6 +51,7 @@ $t->allow_alert(qr/worker process \d+ exited on signal 9/);
 
 my @ids = map { $t->chat($key)->id } 1 .. 20;
 
+sleep $after_answer;
 kill 'KILL', $t->workers;
 $t->wait_workers(2, []);
 sleep 0.2;
@@ -64,6 +67,7 @@ is_deeply([grep { !$rows{$_} } @ids], [],
 
 for my $round (1 .. 4) {
     @ids = map { $t->chat($key)->id } 1 .. 10;
+    sleep $after_answer;
     $t->kill_all;
 
     my $before = $t->json('project', 'show', 'alice');
@@ -74,7 +78,7 @@ for my $round (1 .. 4) {
 
     is($after->{spent}, $before->{spent}, "round $round: spent stays");
 
-    my @rows = $t->wait_rows(23 + 10 * $round + 1);
+    my @rows = $t->wait_rows(23 + 10 * $round);
     my %rows;
 
     $rows{ $_->{id} }++ for @rows;
@@ -104,7 +108,7 @@ my $limited = $t->project('bob', '--quota', '0.0001');
 $t->sim->script(body => '{"usage":{"prompt_tokens":10,"completion_tokens":0,'
     . '"total_tokens":10}}');
 is($t->chat($limited)->status, 200, 'a quota spent');
-$t->wait_rows(66);
+$t->wait_rows(64);
 is($t->stop, 0, 'nginx ends');
 File::Path::remove_tree($live);
 $t->start;

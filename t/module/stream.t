@@ -115,7 +115,7 @@ plays('J18 no blank line at the end',
     { body => "$text$usage$done" =~ s/\n+\z//r },
     "$text$done" =~ s/\n+\z//r);
 is_deeply(plays('J18 no [DONE]', { body => "$text$usage" }, $text)->{flags},
-    ['stream', 'incomplete'], 'J18 no [DONE]: flagged');
+    ['incomplete'], 'J18 no [DONE]: flagged');
 plays('J15 an event of two data lines',
     { body => $text . $usage =~ s/,"usage"/,\ndata: "usage"/r . $done },
     "$text$done");

@@ -207,4 +207,75 @@ env_seconds(void)
     return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
 }
 
+
+static inline aigw_ledger_stats_t
+env_drain(void)
+{
+    aigw_ledger_stats_t  stats;
+
+    must(aigw_ledger_drain(env_store, env_live, &stats), "drain", "");
+
+    return stats;
+}
+
+
+/* All accounts of row 1 to n and the like: live = sums, and rows counted. */
+static inline void
+env_agree(const char *name)
+{
+    unsigned  i, keys = 0;
+
+    for (i = 70; i < 80; i++) {
+        keys += env_spent(AIGW_ACCOUNT_KEY, i)
+                == env_sums(AIGW_ACCOUNT_KEY, i).cost_nano;
+    }
+
+    ok(keys == 10 && env_spent(AIGW_ACCOUNT_PROJECT, 7)
+                     == env_sums(AIGW_ACCOUNT_PROJECT, 7).cost_nano
+       && env_spent(AIGW_ACCOUNT_USER, 5)
+          == env_sums(AIGW_ACCOUNT_USER, 5).cost_nano,
+       "%s: counters = sums of the store", name);
+}
+
+
+static inline int64_t
+env_calls(void)
+{
+    return env_sums(AIGW_ACCOUNT_PROJECT, 7).calls;
+}
+
+
+static inline uint64_t
+env_undrained(void)
+{
+    aigw_live_stats_t  stats;
+
+    aigw_live_stats(env_live, &stats);
+
+    return stats.undrained;
+}
+
+
+static inline aigw_flusher_t *
+env_flusher(unsigned interval_ms)
+{
+    aigw_flusher_t  *f = NULL;
+
+    must(aigw_flusher_start(env_store, env_live, interval_ms, &f), "start", "");
+
+    return f;
+}
+
+
+static inline void
+env_reopen(unsigned flags)
+{
+    char  fault[AIGW_FAULT_LEN + 1] = "";
+
+    aigw_store_close(env_store);
+    env_store = NULL;
+    must(aigw_store_open(env_store_path, flags, &env_store, fault), "open",
+         fault);
+}
+
 #endif /* AIGW_LIVE_ENV_H */

@@ -65,6 +65,25 @@ pieces_copy(const char *input, size_t len)
 }
 
 
+/* ok(), with a name that may have the input's bytes in it. */
+static int
+pieces_ok(int pass, const char *name)
+{
+    size_t  i;
+    char    line[256];
+
+    snprintf(line, sizeof(line), "%s", name);
+
+    for (i = 0; line[i]; i++) {
+        if (line[i] < ' ' || line[i] > '~') {
+            line[i] = '.';
+        }
+    }
+
+    return ok(pass, "%s", line);
+}
+
+
 static int
 pieces_are(pieces_run_pt run, const char *input, size_t len, const char *want,
     const char *name)
@@ -79,9 +98,7 @@ pieces_are(pieces_run_pt run, const char *input, size_t len, const char *want,
         pass = strcmp(pieces_log, want) == 0;
     }
 
-    ok(pass, "%s", name);
-
-    if (!pass) {
+    if (!pieces_ok(pass, name)) {
         printf("#   cut %ld:\n#    got '%s'\n#   want '%s'\n", cut - 1,
                pieces_log, want);
     }

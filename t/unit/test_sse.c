@@ -10,57 +10,84 @@
 #define LEN(literal)  literal, sizeof(literal) - 1
 
 
-/* Logs each event as name[data], bytes of comments, BOM and late LFs as their
-   number, ERROR as !, what is pending at the end as name[data]... */
+/* The event in hand, and the bytes of each type of item. */
+static char    data[4096], name[32];
+static size_t  used, bytes[AIGW_SSE_LF + 1];
+
+
+static void
+take(const aigw_sse_item_t *item)
+{
+    switch (item->type) {
+
+    case AIGW_SSE_DATA:
+        memcpy(data + used, item->text.data, item->text.len);
+        used += item->text.len;
+        break;
+
+    case AIGW_SSE_EVENT:
+        snprintf(name, sizeof(name), "%.*s", (int) item->text.len,
+                 item->text.data);
+        break;
+
+    case AIGW_SSE_ERROR:
+        pieces_add("!");
+        break;
+
+    case AIGW_SSE_END:
+        if (item->data) {
+            pieces_add("%s[%.*s]", name, (int) used, data);
+        }
+
+        used = 0;
+        name[0] = '\0';
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static void
+take_all(aigw_sse_t *sse, const unsigned char *piece, size_t len)
+{
+    size_t           pos, n;
+    aigw_sse_item_t  item;
+
+    for (pos = 0; pos < len; pos += n) {
+        n = aigw_sse_next(sse, piece + pos, len - pos, &item);
+
+        if (n == 0 || n > len - pos) {
+            pieces_add("step %d", (int) n);
+            return;
+        }
+
+        bytes[item.type] += n;
+        take(&item);
+    }
+}
+
+
+/* Logs each event as name[data], ERROR as !, what is pending at the end as
+   name[data]..., and how many bytes were of comments, late LFs and the BOM. */
 static void
 run(const char *input, size_t len, long cut)
 {
-    size_t           pos, n, done, bytes[AIGW_SSE_LF + 1] = { 0 };
-    char             data[4096], name[32] = "";
-    size_t           used = 0;
-    aigw_sse_t       sse;
-    aigw_sse_item_t  item;
-    unsigned char   *copy;
+    size_t          pos, n;
+    aigw_sse_t      sse;
+    unsigned char  *copy;
 
+    used = 0;
+    name[0] = '\0';
+    memset(bytes, 0, sizeof(bytes));
     memset(&sse, 0xa5, sizeof(sse));
     aigw_sse_init(&sse);
 
     for (pos = 0; pos < len; pos += n) {
         n = pieces_len(pos, len, cut);
         copy = pieces_copy(input + pos, n);
-
-        for (done = 0; done < n; ) {
-            size_t  step = aigw_sse_next(&sse, copy + done, n - done, &item);
-
-            if (step == 0 || step > n - done) {
-                pieces_add("step %d", (int) step);
-                break;
-            }
-
-            done += step;
-            bytes[item.type] += step;
-
-            if (item.type == AIGW_SSE_DATA) {
-                memcpy(data + used, item.text.data, item.text.len);
-                used += item.text.len;
-
-            } else if (item.type == AIGW_SSE_EVENT) {
-                snprintf(name, sizeof(name), "%.*s", (int) item.text.len,
-                         item.text.data);
-
-            } else if (item.type == AIGW_SSE_ERROR) {
-                pieces_add("!");
-
-            } else if (item.type == AIGW_SSE_END) {
-                if (item.data) {
-                    pieces_add("%s[%.*s]", name, (int) used, data);
-                }
-
-                used = 0;
-                name[0] = '\0';
-            }
-        }
-
+        take_all(&sse, copy, n);
         free(copy);
     }
 
@@ -83,9 +110,9 @@ run(const char *input, size_t len, long cut)
 
 
 static void
-are(const char *input, size_t len, const char *want, const char *name)
+are(const char *input, size_t len, const char *want, const char *title)
 {
-    pieces_are(run, input, len, want, name);
+    pieces_are(run, input, len, want, title);
 }
 
 
@@ -177,7 +204,7 @@ test_errors(void)
 static void
 test_big(void)
 {
-    size_t            i, pos, n = 64 * 1024 * 1024, events = 0, data = 0;
+    size_t            i, pos, n = 64 * 1024 * 1024, events = 0, got = 0;
     char              end;
     char             *buf = malloc(n);
     aigw_sse_t        sse;
@@ -207,10 +234,10 @@ test_big(void)
     for (pos = 0; pos < n; ) {
         pos += aigw_sse_next(&sse, (unsigned char *) buf + pos,
                              n - pos < 4096 ? n - pos : 4096, &item);
-        data += item.text.len;
+        got += item.text.len;
     }
 
-    is_int((int64_t) data, (int64_t) n - 5, "J27 a line of 64 MB");
+    is_int((int64_t) got, (int64_t) n - 5, "J27 a line of 64 MB");
     ok(sizeof(sse) <= 32, "in %d bytes of state", (int) sizeof(sse));
     free(buf);
 }

@@ -51,16 +51,17 @@ sub run ($t) {
 
 # --- rows ---
 
-# Answers that own a row: not nginx's own, no model list, no unknown path.
+# Answers that own a row: no model list, no unknown path (design, section 2).
 sub owns_row ($r) {
-    return 0 if $r->{nginx};
+    return 0 if $r->{path} !~ m{^/+v1/+(?:chat/+(?:\./+)?completions|models)
+        (?:\?|\z)}x;
     return 0 if $r->{path} =~ m{^/v1/models} && $r->status == 200;
     return $r->code ne 'unknown_url';
 }
 
 
 sub rows ($t) {
-    my @answers = grep { $_->{path} =~ m{^/v1/} && !$_->{nginx} }
+    my @answers = grep { $_->{path} =~ m{^/+v1/} && !$_->{nginx} }
         @{ $t->{answers} };
     my @owners = grep { owns_row($_) } @answers;
     my $deadline = time + 1;

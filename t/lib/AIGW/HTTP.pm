@@ -1,6 +1,6 @@
 # One connection to a server, read step by step: whole answers for most tests,
 # a stream's bytes as they arrive for some. Knows when each piece came and how
-# the body ended ("length", "chunked", "close", "cut", "timeout").
+# the body ended ("length", "chunked", "close", "cut", "timeout", "garbage").
 
 package AIGW::HTTP;
 
@@ -123,13 +123,18 @@ sub parse ($self) {
     return 0 if $r->{ended};
 
     if (!$r->{framing}) {
+        if (length $self->{buf} >= 5 && $self->{buf} !~ /\AHTTP\//) {
+            @$r{qw(ended body)} = ('garbage', $self->{buf});
+            return 0;
+        }
+
         $self->{buf} =~ s/\AHTTP\/1\.[01] (\d+) ?([^\r\n]*)\r\n(.*?\r\n)?\r\n//s
             or return 0;
         return 1 if $1 < 200;
 
         @$r{qw(status reason head_time)} = ($1, $2, time);
         $r->read_headers($3 // '');
-        $self->{on_head}->($r) if $self->{on_head};
+        $self->{on_head}->($self, $r) if $self->{on_head};
         $r->{ended} = 'length'
             if $r->{framing} eq 'length' && !$r->{left};
 

@@ -135,6 +135,23 @@ sub children_of ($pid) {
 }
 
 
+# Waits until none of these is left; a dead one that nobody has asked about is
+# gone too. 0 if one still runs.
+sub gone ($timeout, @pids) {
+    my $deadline = time + $timeout;
+
+    for my $pid (@pids) {
+        while (open my $fh, '<', "/proc/$pid/stat") {
+            last if (<$fh> // '') =~ /\) [ZX] /;
+            return 0 if time > $deadline;
+            sleep 0.005;
+        }
+    }
+
+    return 1;
+}
+
+
 # Processes started here, and their children.
 END {
     if ($$ == $owner) {

@@ -1,0 +1,244 @@
+/*
+ * The rules above a call: key, project and user, their clocks and quotas, the
+ * model and its price. Each refusal says which of them stands in the way and
+ * what to do about it.
+ */
+
+#include "ngx_ai_gateway.h"
+
+
+static void
+ngx_ai_gateway_set_account(ngx_ai_gateway_ctx_t *ctx,
+    const aigw_access_t *access)
+{
+    ctx->key_known = 1;
+
+    ctx->account[0].kind = AIGW_ACCOUNT_KEY;
+    ctx->account[0].id = access->key_id;
+    ctx->account[0].limit_nano = access->key_quota_nano;
+
+    ctx->account[1].kind = AIGW_ACCOUNT_PROJECT;
+    ctx->account[1].id = access->project_id;
+    ctx->account[1].limit_nano = access->project_quota_nano;
+
+    ctx->account[2].kind = AIGW_ACCOUNT_USER;
+    ctx->account[2].id = access->user_id;
+    ctx->account[2].limit_nano = access->user_quota_nano;
+
+    ngx_memcpy(ctx->project, access->project_name, sizeof(ctx->project));
+    ngx_memcpy(ctx->key_prefix, access->key_prefix, sizeof(ctx->key_prefix));
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_refuse_disabled(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access)
+{
+    ngx_str_t  message;
+
+    if (access->key_revoked) {
+        ngx_str_set(&message, "The API key has been revoked. Ask your admin"
+                    " for a new one.");
+
+    } else if (!access->key_enabled) {
+        ngx_str_set(&message, "The API key is disabled. Ask your admin.");
+
+    } else if (!access->project_enabled) {
+        ngx_str_set(&message, "The project of this API key is disabled. Ask"
+                    " your admin.");
+
+    } else {
+        ngx_str_set(&message, "The user who owns this API key's project is"
+                    " disabled. Ask your admin.");
+    }
+
+    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_KEY_DISABLED, NULL,
+                                 &message);
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_refuse_expired(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, const char *what, int64_t expires_ms)
+{
+    char       date[AIGW_TIME_LEN + 1];
+    u_char     text[128];
+    ngx_str_t  message;
+
+    aigw_time_format(expires_ms, date);
+
+    message.data = text;
+    message.len = ngx_snprintf(text, sizeof(text), "The %s expired at %s. Ask"
+                               " your admin for a new one.", what, date)
+                  - text;
+
+    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_KEY_EXPIRED, NULL,
+                                 &message);
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_refuse_spent(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    unsigned which)
+{
+    char        limit[AIGW_AMOUNT_LEN + 1], used[AIGW_AMOUNT_LEN + 1];
+    u_char      text[256];
+    int64_t     spent, held;
+    ngx_str_t   message;
+
+    static const char  *names[] = { "API key", "project", "user" };
+
+    aigw_live_read(ngx_ai_gateway_live(), ctx->account[which].kind,
+                   ctx->account[which].id, &spent, &held);
+
+    (void) aigw_amount_format(ctx->account[which].limit_nano, limit);
+    (void) aigw_amount_format(spent, used);
+
+    message.data = text;
+    message.len = ngx_snprintf(text, sizeof(text), "The quota of this %s is"
+                               " spent: %s of %s. Ask your admin to raise it.",
+                               names[which], used, limit)
+                  - text;
+
+    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_QUOTA_SPENT, NULL,
+                                 &message);
+}
+
+
+/* Is there anything left, and room to record it? */
+static ngx_int_t
+ngx_ai_gateway_check_quota(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    unsigned    which;
+    aigw_err_t  err;
+
+    err = aigw_live_admit(ngx_ai_gateway_live(), ctx->account, &which);
+
+    if (err == AIGW_ERANGE) {
+        return ngx_ai_gateway_refuse_spent(r, ctx, which);
+    }
+
+    if (err == AIGW_OK) {
+        err = aigw_journal_ready(ngx_ai_gateway_journal(),
+                                 ngx_ai_gateway_now_ms());
+    }
+
+    if (err != AIGW_OK) {
+        return ngx_ai_gateway_refuse_unavailable(r, ctx, "cannot admit a call",
+                                                 err);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ai_gateway_check_access(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    aigw_access_t *access)
+{
+    aigw_err_t  err;
+
+    if (ngx_ai_gateway_store() == NULL) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL,
+                                     NULL);
+    }
+
+    err = aigw_store_find_access(ngx_ai_gateway_store(), ctx->hash, access);
+
+    if (err == AIGW_ENOTFOUND) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNKNOWN_KEY, NULL,
+                                     NULL);
+    }
+
+    if (err != AIGW_OK) {
+        return ngx_ai_gateway_refuse_unavailable(r, ctx,
+                                                 "cannot look a key up", err);
+    }
+
+    ngx_ai_gateway_set_account(ctx, access);
+
+    if (access->key_revoked || !access->key_enabled
+        || !access->project_enabled || !access->user_enabled)
+    {
+        return ngx_ai_gateway_refuse_disabled(r, ctx, access);
+    }
+
+    if (aigw_limit_expired(access->key_expires_ms, ngx_ai_gateway_now_ms())) {
+        return ngx_ai_gateway_refuse_expired(r, ctx, "API key",
+                                             access->key_expires_ms);
+    }
+
+    if (aigw_limit_expired(access->project_expires_ms,
+                           ngx_ai_gateway_now_ms()))
+    {
+        return ngx_ai_gateway_refuse_expired(r, ctx, "project of this API key",
+                                             access->project_expires_ms);
+    }
+
+    return ctx->route == AIGW_ROUTE_CHAT ? ngx_ai_gateway_check_quota(r, ctx)
+                                         : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_refuse_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    aigw_verdict_t verdict, const char *text)
+{
+    u_char     buf[AIGW_MODEL_MAX + 128];
+    ngx_str_t  message;
+
+    message.data = buf;
+    message.len = ngx_snprintf(buf, sizeof(buf), "The model '%s' %s GET"
+                               " /v1/models lists those that this API key may"
+                               " use.", ctx->model, text)
+                  - buf;
+
+    return ngx_ai_gateway_refuse(r, ctx, verdict, "model", &message);
+}
+
+
+ngx_int_t
+ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    const aigw_access_t *access)
+{
+    aigw_err_t  err;
+    aigw_str_t  model, patterns;
+
+    model.data = ctx->model;
+    model.len = ngx_strlen(ctx->model);
+
+    patterns.data = access->key_models;
+    patterns.len = ngx_strlen(access->key_models);
+
+    if (!aigw_limit_model_allowed(patterns, model)) {
+        return ngx_ai_gateway_refuse_model(r, ctx,
+                                           AIGW_VERDICT_MODEL_NOT_ALLOWED,
+                                           "is not allowed for this API key.");
+    }
+
+    patterns.data = access->project_models;
+    patterns.len = ngx_strlen(access->project_models);
+
+    if (!aigw_limit_model_allowed(patterns, model)) {
+        return ngx_ai_gateway_refuse_model(r, ctx,
+                                           AIGW_VERDICT_MODEL_NOT_ALLOWED,
+                                           "is not allowed for this project.");
+    }
+
+    err = aigw_store_find_price(ngx_ai_gateway_store(), model, ctx->time_ms,
+                                &ctx->price);
+
+    if (err == AIGW_ENOTFOUND) {
+        return ngx_ai_gateway_refuse_model(r, ctx,
+                                           AIGW_VERDICT_MODEL_NOT_FOUND,
+                                           "has no price here.");
+    }
+
+    if (err != AIGW_OK) {
+        return ngx_ai_gateway_refuse_unavailable(r, ctx,
+                                                 "cannot look a price up",
+                                                 err);
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/perl
+
+# On a terminal: secrets are typed unseen, what cannot be undone asks for the
+# name, ^C is exit 130. The terminal is a pty by Linux's own ioctls.
+
+use strict;
+use warnings;
+
+use FindBin;
+use POSIX ();
+use Test::More;
+
+use lib $FindBin::Bin;
+use Cli;
+
+use constant { TIOCSPTLCK => 0x40045431, TIOCGPTN => 0x80045430 };
+use constant { TIOCSWINSZ => 0x5414 };
+
+# Runs aigw on a new terminal; each pair is what to wait for and what to type
+# then. Returns what was seen and the exit code.
+sub on_terminal {
+    my ($argv, @talk) = @_;
+    my ($unlock, $number) = (pack('i', 0), pack('i', 0));
+    my $size = pack 'S4', 24, 80, 0, 0;
+    my $seen = '';
+
+    open my $master, '+<', '/dev/ptmx' or die "ptmx: $!";
+    ioctl $master, TIOCSPTLCK, $unlock or die $!;
+    ioctl $master, TIOCGPTN, $number or die $!;
+    ioctl $master, TIOCSWINSZ, $size or die $!;
+
+    my $slave = '/dev/pts/' . unpack 'i', $number;
+    my $pid = fork() // die $!;
+
+    if ($pid == 0) {
+        POSIX::setsid();
+        open STDIN, '<', $slave or die $!;
+        open STDOUT, '>', $slave or die $!;
+        open STDERR, '>', $slave or die $!;
+        exec 'aigw', @$argv or die $!;
+    }
+
+    local $SIG{ALRM} = sub { kill 'KILL', $pid };
+    alarm 20;
+
+    my $mark = 0;
+
+    while (sysread $master, my $bytes, 4096) {
+        $seen .= $bytes;
+
+        while (@talk && substr($seen, $mark) =~ /$talk[0]/) {
+            $mark = length $seen;
+            syswrite $master, $talk[1];
+            splice @talk, 0, 2;
+        }
+    }
+
+    waitpid $pid, 0;
+    alarm 0;
+    return ($seen, $? & 127 ? 128 + ($? & 127) : $? >> 8);
+}
+
+new_store();
+
+my $secret = 'sk-planted-typed-5e8a';
+my @set = ('upstream', 'set', 'u', '--url', 'https://h');
+my ($seen, $exit) = on_terminal(\@set, qr/Key of the upstream: /,
+    "$secret\r");
+
+is($exit, 0, 'a key typed') or diag($seen);
+unlike($seen, qr/planted/, '... unseen');
+is(scalar @{ json('upstream', 'list')->{items} }, 1, '... and kept');
+
+($seen, $exit) = on_terminal([@set[0, 1], 'v', @set[3, 4]], qr/Key of/,
+    "sk-planted\x03");
+
+is($exit, 130, '^C is exit 130');
+unlike($seen, qr/planted/, '... nothing seen');
+is(scalar @{ json('upstream', 'list')->{items} }, 1, '... nothing kept');
+
+my @delete = ('price', 'delete', '*');
+
+($seen, $exit) = on_terminal(\@delete, qr/type its name: /, "no\r");
+is($exit, 2, 'another name than the one to delete');
+is(scalar @{ json('price', 'list')->{items} }, 1, '... deletes nothing');
+
+($seen, $exit) = on_terminal(\@delete, qr/type its name: /, "*\r");
+is($exit, 0, 'its name');
+is(scalar @{ json('price', 'list')->{items} }, 0, '... deletes it');
+
+json('project', 'create', 'demo');
+
+($seen, $exit) = on_terminal(['key', 'revoke', 'default'],
+    qr/type its name: /, "\x03");
+is($exit, 130, '^C instead of a name');
+ok(json('key', 'show', 'default')->{active}, '... revokes nothing');
+
+($seen, $exit) = on_terminal(['key', 'revoke', 'default', '--yes']);
+is($exit, 0, '--yes does not ask');
+unlike($seen, qr/\e\[/, 'and a terminal gets no colours that nobody wanted');
+
+($seen, $exit) = on_terminal(['user', 'list', '--json']);
+is($exit, 0, 'JSON on a terminal');
+cmp_ok($seen =~ tr/\n//, '>', 5, '... is laid out for people');
+
+done_testing();

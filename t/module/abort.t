@@ -1,0 +1,86 @@
+# A client that leaves: the upstream is read to its end, the true usage is
+# charged, once. Threats H27, H28, Q20.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use AIGW;
+
+my $t = AIGW->new;
+my $key = $t->project('alice');
+my $text = qq(data: {"choices":[{"delta":{"content":"hi"}}],"usage":null}\n\n);
+my $usage = qq(data: {"choices":[],"usage":{"prompt_tokens":24,)
+    . qq("completion_tokens":2,"total_tokens":26}}\n\n);
+my @sse = (chunked => 1, headers => ['Content-Type', 'text/event-stream']);
+
+
+# The row of the newest call, once there are n.
+sub newest ($n) {
+    my @rows = $t->wait_rows($n);
+
+    is(@rows, $n, "$n rows");
+
+    return $rows[0] // {};
+}
+
+
+my $n = 0;
+
+for my $reset (0, 1) {
+    my $how = $reset ? 'by a RST' : 'by a FIN';
+
+    # amid a stream
+    $t->sim->script(@sse, gates => [1],
+        pieces => [$text, ($text) x 20, $usage, "data: [DONE]\n\n"]);
+
+    my $c = $t->stream($key);
+
+    $c->wait_for(qr/\n\n/);
+    $c->close($reset);
+    sleep 0.1;
+    $t->sim->go;
+
+    my $row = newest(++$n);
+
+    is_deeply([@$row{qw(total_tokens cost settled status)}],
+        [26, '0.00026', 'exact', 200], "left amid a stream, $how: exact");
+
+    # before the first byte of a JSON answer
+    $t->sim->script(raw => "HTTP/1.1 200 OK\r\nContent-Type: application/json"
+        . "\r\nContent-Length: 69\r\n\r\n" . '{"usage":{"prompt_tokens":24,'
+        . '"completion_tokens":2,"total_tokens":26}}', gates => [0]);
+    $c = $t->connect->ask(key => $key, json => AIGW::chat_body());
+    sleep 0.1;
+    $c->close($reset);
+    sleep 0.1;
+    $t->sim->go;
+
+    $row = newest(++$n);
+    is_deeply([@$row{qw(total_tokens cost settled)}],
+        [26, '0.00026', 'exact'], "left before the answer, $how: exact");
+    $t->expect_rows(1);
+
+    # amid the request's own body: nothing upstream
+    my $count = $t->sim->count;
+
+    $c = $t->connect;
+    $c->send("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+        . "Authorization: Bearer $key\r\nContent-Length: 1000\r\n\r\n{\"mod");
+    sleep 0.05;
+    $c->close($reset);
+
+    $row = newest(++$n);
+    is_deeply([@$row{qw(total_tokens cost settled attempts)}],
+        [0, '0', undef, 0], "left amid its body, $how: costs nothing");
+    is($t->sim->count, $count, 'and reached nobody');
+    $t->expect_rows(1);
+}
+
+is($t->sim->stats->{aborted}, 0, 'the upstream was never cut off');
+is($t->chat($key)->status, 200, 'and all goes on');
+
+$t->finish;

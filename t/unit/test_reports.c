@@ -1,0 +1,270 @@
+/* Lists and reports against a plain look at all rows (I1, C3). */
+
+#include "store_rows.h"
+
+
+#define ROWS  3000
+
+static aigw_row_t  rows[ROWS];
+
+static const aigw_row_filter_t  any = { .status = -1 };
+
+
+/* Rows over five hours, in batches of all sizes, in no order. skew: how far
+   ids may be from their rows' times. */
+static void
+fill(aigw_store_t *s, int64_t skew)
+{
+    size_t      i, n, doubles, failed;
+    int64_t     ms;
+    aigw_row_t  row;
+
+    static const char *const  models[] = { "a", "ab", "b", "gpt-4o" };
+
+    for (i = 0; i < ROWS; i++) {
+        ms = BASE + (int64_t) (next_random() % (5 * HOUR));
+
+        /* some on the very edge of an hour */
+        if (i % 10 == 0) {
+            ms = BASE + HOUR * (int64_t) (i % 5) - (i % 20 == 0);
+        }
+
+        row = a_row(ms + (skew ? (int64_t) (next_random()
+                                            % (uint64_t) skew) : 0),
+                    (unsigned) i);
+        row.time_ms = ms;
+        row.user_id = 1 + next_random() % 2;
+        row.project_id = next_random() % 4;
+        row.key_id = row.project_id ? row.project_id * 10
+                                      + next_random() % 2 : 0;
+        row.status = next_random() % 3 ? 200 : 429;
+        row.attempts = row.status == 200;
+        row.cost_nano = row.status == 200
+                        ? (int64_t) (next_random() % 1000) : 0;
+        strcpy(row.model, models[next_random() % 4]);
+        rows[i] = row;
+    }
+
+    failed = 0;
+
+    for (i = 0; i < ROWS; i += n) {
+        n = 1 + next_random() % 700;
+        n = n < ROWS - i ? n : ROWS - i;
+        failed += settle(s, rows + i, n, &doubles) != AIGW_OK || doubles;
+    }
+
+    is_int((int64_t) failed, 0, "3,000 rows are settled");
+}
+
+
+static int
+compare_newest(const void *a, const void *b)
+{
+    return memcmp(((const aigw_row_t *) b)->id, ((const aigw_row_t *) a)->id,
+                  AIGW_ROW_ID_LEN);
+}
+
+
+static int
+matches(const aigw_row_filter_t *f, const aigw_row_t *row)
+{
+    return (!f->user_id || f->user_id == row->user_id)
+           && (!f->project_id || f->project_id == row->project_id)
+           && (!f->key_id || f->key_id == row->key_id)
+           && (f->status < 0 || f->status == row->status)
+           && row->time_ms >= f->since_ms
+           && (!f->until_ms || row->time_ms < f->until_ms)
+           && (!f->model.len || (strlen(row->model) == f->model.len
+               && !memcmp(row->model, f->model.data, f->model.len)));
+}
+
+
+static aigw_row_filter_t
+a_filter(void)
+{
+    aigw_row_filter_t  f = any;
+
+    static const char *const  models[] = { "a", "b", "gpt-4o", "none" };
+
+    if (next_random() % 3 == 0) {
+        f.project_id = next_random() % 5;
+    }
+
+    if (next_random() % 5 == 0) {
+        f.user_id = 1 + next_random() % 2;
+    }
+
+    if (next_random() % 5 == 0) {
+        f.key_id = 10 + next_random() % 2;
+    }
+
+    if (next_random() % 4 == 0) {
+        f.model = str(models[next_random() % 4]);
+    }
+
+    if (next_random() % 2) {
+        f.since_ms = BASE + (int64_t) (next_random() % (5 * HOUR)) - HOUR;
+    }
+
+    if (next_random() % 2) {
+        f.until_ms = BASE + (int64_t) (next_random() % (6 * HOUR)) - HOUR;
+    }
+
+    if (next_random() % 3 == 0) {
+        f.since_ms -= f.since_ms % HOUR;
+        f.until_ms -= f.until_ms % HOUR;
+    }
+
+    return f;
+}
+
+
+static int
+is_same(const aigw_row_t *a, const aigw_row_t *b)
+{
+    uint8_t  x[AIGW_ROW_PACKED_MAX], y[AIGW_ROW_PACKED_MAX];
+    size_t   len;
+
+    len = aigw_record_pack_row(a, x);
+
+    return aigw_record_pack_row(b, y) == len && memcmp(x, y, len) == 0;
+}
+
+
+/* Pages through a filter and compares with a plain look at all rows. */
+static unsigned
+wrong_list(aigw_store_t *s, const aigw_row_filter_t *f)
+{
+    size_t      i, n, max, page;
+    uint8_t     before[AIGW_ROW_ID_LEN];
+    unsigned    bad;
+    aigw_row_t  list[200];
+
+    i = 0;
+    bad = 0;
+    max = 1 + next_random() % 200;
+    memset(before, 0, sizeof(before));
+
+    do {
+        if (aigw_store_list_rows(s, f, before, list, max, &n) != AIGW_OK) {
+            return 1;
+        }
+
+        for (page = 0; page < n; page++) {
+            while (i < ROWS && !matches(f, &rows[i])) {
+                i++;
+            }
+
+            bad += i == ROWS || !is_same(&rows[i], &list[page]);
+            i += i < ROWS;
+            memcpy(before, list[page].id, sizeof(before));
+        }
+    } while (n == max);
+
+    for ( ; i < ROWS; i++) {
+        bad += matches(f, &rows[i]) != 0;
+    }
+
+    return bad;
+}
+
+
+static aigw_err_t
+add_cell(void *data, const aigw_cell_t *cell)
+{
+    aigw_sums_t  *sums = data;
+
+    if (cell->hour_ms % HOUR != 0) {
+        return AIGW_ECORRUPT;
+    }
+
+    return aigw_record_add_sums(sums, &cell->sums);
+}
+
+
+static unsigned
+wrong_cells(aigw_store_t *s, const aigw_row_filter_t *f)
+{
+    size_t       i;
+    aigw_sums_t  sums, want;
+
+    memset(&sums, 0, sizeof(sums));
+    memset(&want, 0, sizeof(want));
+
+    for (i = 0; i < ROWS; i++) {
+        if (matches(f, &rows[i])
+            && aigw_record_add_row(&want, &rows[i]) != AIGW_OK)
+        {
+            return 1;
+        }
+    }
+
+    return aigw_store_each_cell(s, f, add_cell, &sums) != AIGW_OK
+           || memcmp(&sums, &want, sizeof(sums)) != 0;
+}
+
+
+static void
+test_reports(int64_t skew)
+{
+    unsigned           i, lists, cells;
+    aigw_sums_t        sums, want;
+    aigw_store_t      *s;
+    aigw_row_filter_t  f;
+
+    s = test_fresh(AIGW_STORE_USAGE_WRITE);
+    fill(s, skew);
+
+    memset(&want, 0, sizeof(want));
+
+    for (i = 0; i < ROWS; i++) {
+        if (rows[i].project_id == 2
+            && aigw_record_add_row(&want, &rows[i]) != AIGW_OK)
+        {
+            break;
+        }
+    }
+
+    sums = sums_of(s, AIGW_ACCOUNT_PROJECT, 2);
+    ok(memcmp(&sums, &want, sizeof(sums)) == 0,
+       "I1 C3 a project's sums are the sums of its rows");
+
+    qsort(rows, ROWS, sizeof(rows[0]), compare_newest);
+    lists = 0;
+    cells = 0;
+
+    for (i = 0; i < 150; i++) {
+        f = a_filter();
+        cells += wrong_cells(s, &f);
+
+        if (next_random() % 3 == 0) {
+            f.status = next_random() % 2 ? 200 : 429;
+        }
+
+        lists += wrong_list(s, &f);
+    }
+
+    is_int(lists, 0, "150 lists, paged, newest first: each row once");
+    is_int(cells, 0, "150 reports, exact in part hours too");
+
+    f = any;
+    f.status = 200;
+    is_int(aigw_store_each_cell(s, &f, add_cell, &sums), AIGW_EINVAL,
+           "cells know no status");
+
+    aigw_store_close(s);
+}
+
+
+int
+main(void)
+{
+    test_begin();
+
+    test_reports(0);
+    test_reports(2 * HOUR);
+
+    test_remove(test_dir);
+
+    return done();
+}
