@@ -83,6 +83,8 @@ typedef struct {
     size_t                      hold_bytes;
     ngx_chain_t                *free;
     ngx_chain_t                *busy;
+    int64_t                     drain_until_ms;  /* once the client has gone */
+    off_t                       drain_bytes;
     ngx_str_t                   error_body;  /* takes the place of an answer */
 
     uint8_t                     state;       /* ngx_ai_gateway_state_e */
@@ -100,6 +102,7 @@ typedef struct {
     unsigned                    replaced:1;  /* error_body has been sent */
     unsigned                    encoded:1;   /* the answer cannot be read */
     unsigned                    upstream_done:1;
+    unsigned                    client_gone:1;
     unsigned                    complete:1;  /* the answer came to its end */
     unsigned                    meter_done:1;
     unsigned                    ended:1;

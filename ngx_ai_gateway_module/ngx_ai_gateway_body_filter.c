@@ -7,7 +7,11 @@
 #include "ngx_ai_gateway.h"
 
 
-#define NGX_AI_GATEWAY_HOLD_SMALL  1024
+#define NGX_AI_GATEWAY_HOLD_SMALL   1024
+
+/* How far an answer is read on for its usage when the client has gone. */
+#define NGX_AI_GATEWAY_DRAIN_MS     60000
+#define NGX_AI_GATEWAY_DRAIN_BYTES  (4 * 1024 * 1024)
 
 
 static ngx_http_output_body_filter_pt  ngx_http_next_body_filter;
@@ -41,22 +45,69 @@ ngx_ai_gateway_has_last(ngx_chain_t *in)
 }
 
 
+/* Nobody will read these. Returns their bytes. */
+static off_t
+ngx_ai_gateway_consume(ngx_chain_t *cl)
+{
+    off_t  bytes;
+
+    bytes = 0;
+
+    for ( /* void */ ; cl; cl = cl->next) {
+        bytes += ngx_buf_size(cl->buf);
+
+        cl->buf->pos = cl->buf->last;
+        cl->buf->file_pos = cl->buf->file_last;
+    }
+
+    return bytes;
+}
+
+
+/*
+ * Passes a metered answer on. When the client has gone (a write error, which
+ * would end the upstream's connection) it is read on for the usage at its end,
+ * within bounds.
+ */
+static ngx_int_t
+ngx_ai_gateway_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    ngx_chain_t *out)
+{
+    ngx_int_t  rc;
+
+    if (!ctx->client_gone) {
+        rc = ngx_http_next_body_filter(r, out);
+
+        if (rc != NGX_ERROR || !r->connection->error || ctx->upstream_done) {
+            return rc;
+        }
+
+        ctx->client_gone = 1;
+        ctx->drain_until_ms = ngx_ai_gateway_now_ms()
+                              + NGX_AI_GATEWAY_DRAIN_MS;
+        ctx->drain_bytes = NGX_AI_GATEWAY_DRAIN_BYTES;
+
+        (void) ngx_ai_gateway_consume(r->out);
+    }
+
+    ctx->drain_bytes -= ngx_ai_gateway_consume(out);
+
+    return ctx->drain_bytes > 0
+           && ngx_ai_gateway_now_ms() < ctx->drain_until_ms
+           ? NGX_OK : NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_ai_gateway_replace_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     ngx_chain_t *in)
 {
     ngx_buf_t    *b;
     ngx_uint_t    last;
-    ngx_chain_t  *cl, out;
+    ngx_chain_t   out;
 
-    last = 0;
-
-    for (cl = in; cl; cl = cl->next) {
-        last |= cl->buf->last_buf;
-
-        cl->buf->pos = cl->buf->last;
-        cl->buf->file_pos = cl->buf->file_last;
-    }
+    last = ngx_ai_gateway_has_last(in);
+    (void) ngx_ai_gateway_consume(in);
 
     if (ctx->replaced && !last) {
         return NGX_OK;
@@ -302,7 +353,7 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         ngx_ai_gateway_end(r, ctx);
     }
 
-    rc = ngx_http_next_body_filter(r, out);
+    rc = ngx_ai_gateway_pass(r, ctx, out);
 
     ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
                             (ngx_buf_tag_t) &ngx_ai_gateway_module);
@@ -361,7 +412,8 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_ai_gateway_replace_body(r, ctx, in);
     }
 
-    return ngx_http_next_body_filter(r, in);
+    return ctx->metered ? ngx_ai_gateway_pass(r, ctx, in)
+                        : ngx_http_next_body_filter(r, in);
 }
 
 

@@ -23,7 +23,7 @@ struct aigw_db_s {
 };
 
 
-/* The one map from LMDB's codes. errno keeps a system error. */
+/* The one map from LMDB's codes; errno keeps a system error. */
 static aigw_err_t
 from_mdb(int rc)
 {
@@ -38,10 +38,9 @@ from_mdb(int rc)
     case MDB_VERSION_MISMATCH:  return AIGW_EVERSION;
     case MDB_MAP_RESIZED:       return AIGW_EBUSY;
     case MDB_BAD_VALSIZE:       return AIGW_EINVAL;
-    default:                    break;
+    default:                    return rc < 0 ? AIGW_ECORRUPT
+                                              : aigw_from_errno(rc);
     }
-
-    return rc < 0 ? AIGW_ECORRUPT : aigw_from_errno(rc);
 }
 
 
@@ -80,16 +79,14 @@ open_env(const char *path, const aigw_db_options_t *options, MDB_env **env)
 
     flags = MDB_NOTLS | (options->write ? 0 : MDB_RDONLY);
 
-    if ((rc = mdb_env_create(env)) != MDB_SUCCESS) {
+    if ((rc = mdb_env_create(env))) {
         return rc;
     }
 
-    if ((rc = mdb_env_set_maxdbs(*env, AIGW_DB_TABLES)) != MDB_SUCCESS
+    if ((rc = mdb_env_set_maxdbs(*env, AIGW_DB_TABLES))
         || (rc = mdb_env_set_maxreaders(*env, AIGW_DB_READERS))
-           != MDB_SUCCESS
         || (rc = mdb_env_set_mapsize(*env, options->map_bytes))
-           != MDB_SUCCESS
-        || (rc = mdb_env_open(*env, path, flags, 0600)) != MDB_SUCCESS)
+        || (rc = mdb_env_open(*env, path, flags, 0600)))
     {
         mdb_env_close(*env);
     }
@@ -113,27 +110,20 @@ aigw_db_open(const char *path, const aigw_db_options_t *options,
         return err;
     }
 
-    if (!options->create && aigw_db_files_held(&files) > 0) {
-        return AIGW_EBUSY;
-    }
-
     d = calloc(1, sizeof(*d));
 
     if (d == NULL) {
         return AIGW_ENOMEM;
     }
 
-    rc = open_env(path, options, &d->env);
-
-    if (rc != MDB_SUCCESS) {
+    if ((rc = open_env(path, options, &d->env)) != MDB_SUCCESS) {
         goto err0;
     }
 
     aigw_db_files_opened(path, options->create, &files);
     (void) mdb_reader_check(d->env, &dead);
-    rc = open_tables(d, options);
 
-    if (rc != MDB_SUCCESS) {
+    if ((rc = open_tables(d, options)) != MDB_SUCCESS) {
         goto err1;
     }
 
@@ -201,14 +191,11 @@ aigw_db_info(aigw_db_t *db, aigw_db_info_t *info)
 
     readers = 0;
 
-    if ((rc = mdb_env_info(db->env, &env)) != MDB_SUCCESS
-        || (rc = mdb_env_get_fd(db->env, &fd)) != MDB_SUCCESS)
+    if ((rc = mdb_env_info(db->env, &env))
+        || (rc = mdb_env_get_fd(db->env, &fd))
+        || (rc = fstat(fd, &st) == 0 ? 0 : errno))
     {
         return from_mdb(rc);
-    }
-
-    if (fstat(fd, &st) != 0) {
-        return aigw_from_errno(errno);
     }
 
     if (mdb_reader_list(db->env, count_reader, &readers) < 0) {
@@ -223,38 +210,29 @@ aigw_db_info(aigw_db_t *db, aigw_db_info_t *info)
 }
 
 
-/* Renews the handle's reader, *txn, or makes *txn. */
+/*
+ * Renews the handle's reader *txn, or makes *txn; once more after what can be
+ * mended: another process has grown the file (the map must follow, which is
+ * safe only while nothing of ours reads), or dead readers hold all slots.
+ */
 static int
 begin(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
 {
-    return renew ? mdb_txn_renew(*txn)
-                 : mdb_txn_begin(db->env, NULL, flags, txn);
-}
+    int  rc, dead, mended;
 
+    for (mended = 0; ; mended = 1) {
+        rc = renew ? mdb_txn_renew(*txn)
+                   : mdb_txn_begin(db->env, NULL, flags, txn);
 
-/*
- * Begins, and once more after what can be mended: another process has grown
- * the file (the map must follow, which is safe only while nothing of ours
- * reads), or dead readers hold all slots.
- */
-static int
-begin_mended(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
-{
-    int  rc, dead;
+        if (!mended && rc == MDB_READERS_FULL) {
+            (void) mdb_reader_check(db->env, &dead);
 
-    rc = begin(db, flags, txn, renew);
-
-    if (rc == MDB_MAP_RESIZED && db->reading == 0) {
-        rc = mdb_env_set_mapsize(db->env, 0);
-
-    } else if (rc == MDB_READERS_FULL) {
-        rc = mdb_reader_check(db->env, &dead);
-
-    } else {
-        return rc;
+        } else if (mended || rc != MDB_MAP_RESIZED || db->reading > 0
+                   || mdb_env_set_mapsize(db->env, 0) != MDB_SUCCESS)
+        {
+            return rc;
+        }
     }
-
-    return rc == MDB_SUCCESS ? begin(db, flags, txn, renew) : rc;
 }
 
 
@@ -283,10 +261,10 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
     renew = txn->held && db->reader != NULL;
     txn->mdb = renew ? db->reader : NULL;
 
-    rc = begin_mended(db, MDB_RDONLY, &txn->mdb, renew);
+    rc = begin(db, MDB_RDONLY, &txn->mdb, renew);
 
     if (rc != MDB_SUCCESS) {
-        txn->err = from_mdb(rc);
+        aigw_db_fail(txn, from_mdb(rc));
         txn->mdb = NULL;
         return;
     }
@@ -312,10 +290,10 @@ aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn)
         return;
     }
 
-    rc = begin_mended(db, 0, &txn->mdb, 0);
+    rc = begin(db, 0, &txn->mdb, 0);
 
     if (rc != MDB_SUCCESS) {
-        txn->err = from_mdb(rc);
+        aigw_db_fail(txn, from_mdb(rc));
         txn->mdb = NULL;
     }
 }
@@ -350,21 +328,13 @@ aigw_db_end(aigw_db_txn_t *txn)
         mdb_txn_abort(txn->mdb);
 
     } else {
-        txn->err = from_mdb(mdb_txn_commit(txn->mdb));
+        aigw_db_fail(txn, from_mdb(mdb_txn_commit(txn->mdb)));
     }
 
     txn->mdb = NULL;
+    errno = txn->err != AIGW_OK ? txn->cause : errno;
 
     return txn->err;
-}
-
-
-void
-aigw_db_fail(aigw_db_txn_t *txn, aigw_err_t err)
-{
-    if (txn->err == AIGW_OK) {
-        txn->err = err;
-    }
 }
 
 
@@ -393,29 +363,14 @@ aigw_db_get(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
 {
     MDB_val  k = key_val(key), v;
 
-    if (txn->err != AIGW_OK || key->len == 0
-        || !found(txn, mdb_get(txn->mdb, txn->db->tables[table], &k, &v)))
+    if (txn->err == AIGW_OK && key->len > 0
+        && found(txn, mdb_get(txn->mdb, txn->db->tables[table], &k, &v)))
     {
-        return 0;
+        *value = (aigw_db_value_t) { v.mv_size, v.mv_data };
+        return 1;
     }
 
-    value->len = v.mv_size;
-    value->data = v.mv_data;
-
-    return 1;
-}
-
-
-static void
-put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
-    const void *data, size_t len, unsigned flags)
-{
-    MDB_val  k = key_val(key), v = { len, (void *) data };
-
-    if (txn->err == AIGW_OK) {
-        aigw_db_fail(txn, from_mdb(mdb_put(txn->mdb, txn->db->tables[table],
-                                           &k, &v, flags)));
-    }
+    return 0;
 }
 
 
@@ -423,15 +378,12 @@ void
 aigw_db_put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
     const void *data, size_t len)
 {
-    put(txn, table, key, data, len, 0);
-}
+    MDB_val  k = key_val(key), v = { len, (void *) data };
 
-
-void
-aigw_db_append(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
-    const void *data, size_t len)
-{
-    put(txn, table, key, data, len, MDB_APPEND);
+    if (txn->err == AIGW_OK) {
+        aigw_db_fail(txn, from_mdb(mdb_put(txn->mdb, txn->db->tables[table],
+                                           &k, &v, 0)));
+    }
 }
 
 
@@ -450,21 +402,16 @@ aigw_db_count(aigw_db_txn_t *txn, unsigned table)
 {
     MDB_stat  stat;
 
-    if (txn->err != AIGW_OK
-        || !found(txn, mdb_stat(txn->mdb, txn->db->tables[table], &stat)))
-    {
-        return 0;
-    }
-
-    return stat.ms_entries;
+    return txn->err == AIGW_OK
+           && found(txn, mdb_stat(txn->mdb, txn->db->tables[table], &stat))
+           ? stat.ms_entries : 0;
 }
 
 
 void
 aigw_db_cursor(aigw_db_cursor_t *cur, aigw_db_txn_t *txn, unsigned table)
 {
-    memset(cur, 0, sizeof(*cur));
-    cur->txn = txn;
+    *cur = (aigw_db_cursor_t) { .txn = txn };
 
     if (txn->err == AIGW_OK) {
         aigw_db_fail(txn, from_mdb(mdb_cursor_open(txn->mdb,
@@ -501,10 +448,8 @@ move(aigw_db_cursor_t *cur, const aigw_db_key_t *key, MDB_cursor_op op)
         return 0;
     }
 
-    cur->key.len = k.mv_size;
-    cur->key.data = k.mv_data;
-    cur->value.len = v.mv_size;
-    cur->value.data = v.mv_data;
+    cur->key = (aigw_db_value_t) { k.mv_size, k.mv_data };
+    cur->value = (aigw_db_value_t) { v.mv_size, v.mv_data };
 
     return 1;
 }
@@ -536,4 +481,18 @@ int
 aigw_db_previous(aigw_db_cursor_t *cur)
 {
     return move(cur, NULL, MDB_PREV);
+}
+
+
+void
+aigw_db_cursor_put(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
+    const void *data, size_t len, int append)
+{
+    MDB_val  k = key_val(key), v = { len, (void *) data };
+
+    if (cur->txn->err == AIGW_OK) {
+        aigw_db_fail(cur->txn, from_mdb(mdb_cursor_put(cur->mdb, &k, &v,
+                                                       append ? MDB_APPEND
+                                                              : 0)));
+    }
 }

@@ -60,6 +60,7 @@ typedef struct {
     aigw_db_t        *db;
     struct MDB_txn   *mdb;
     aigw_err_t        err;            /* the first one */
+    int               cause;          /* its errno */
     unsigned          write:1;
     unsigned          held:1;         /* the handle's own reader */
 } aigw_db_txn_t;
@@ -98,7 +99,8 @@ aigw_err_t aigw_db_info(aigw_db_t *db, aigw_db_info_t *info) AIGW_CHECKED;
 void aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn);
 void aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn);
 
-/* Ends it: commits what was written if nothing failed, else rolls back. */
+/* Ends it: commits what was written if nothing failed, else rolls back; errno
+   is that of the first error. */
 aigw_err_t aigw_db_end(aigw_db_txn_t *txn) AIGW_CHECKED;
 
 /* Makes err the transaction's error if it has none. */
@@ -111,10 +113,6 @@ int aigw_db_get(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
 
 void aigw_db_put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
     const void *data, size_t len);
-
-/* The key must be behind all others of the table: quick, else AIGW_EEXIST. */
-void aigw_db_append(aigw_db_txn_t *txn, unsigned table,
-    const aigw_db_key_t *key, const void *data, size_t len);
 
 /* 1: was there. */
 int aigw_db_delete(aigw_db_txn_t *txn, unsigned table,
@@ -134,6 +132,11 @@ int aigw_db_seek(aigw_db_cursor_t *cur, const aigw_db_key_t *key);
 int aigw_db_seek_before(aigw_db_cursor_t *cur, const aigw_db_key_t *key);
 int aigw_db_next(aigw_db_cursor_t *cur);
 int aigw_db_previous(aigw_db_cursor_t *cur);
+
+/* Writes one of a run of sorted keys: quicker than aigw_db_put. append: it must
+   be behind all others of the table, else AIGW_EEXIST; quicker still. */
+void aigw_db_cursor_put(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
+    const void *data, size_t len, int append);
 
 /* Does the key under the cursor begin with prefix? */
 int aigw_db_in(const aigw_db_cursor_t *cur, const aigw_db_key_t *prefix);

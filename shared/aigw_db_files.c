@@ -27,30 +27,6 @@ file_path(char *buf, size_t size, const char *dir, const char *name)
 }
 
 
-aigw_err_t
-aigw_db_files_look(const char *dir, int create, aigw_db_files_t *files)
-{
-    char  path[PATH_MAX];
-
-    memset(files, 0, sizeof(*files));
-
-    file_path(path, sizeof(path), dir, "lock.mdb");
-    files->has_lock = stat(path, &files->lock) == 0;
-
-    file_path(path, sizeof(path), dir, "data.mdb");
-
-    if (stat(path, &files->data) != 0) {
-        return create && errno == ENOENT ? AIGW_OK : aigw_from_errno(errno);
-    }
-
-    if (!S_ISREG(files->data.st_mode) || files->data.st_size == 0) {
-        return AIGW_ECORRUPT;
-    }
-
-    return create ? AIGW_EEXIST : AIGW_OK;
-}
-
-
 static int
 is_file(int fd, const struct stat *st)
 {
@@ -98,6 +74,34 @@ each_descriptor(const aigw_db_files_t *files, int close_on_exec)
 }
 
 
+aigw_err_t
+aigw_db_files_look(const char *dir, int create, aigw_db_files_t *files)
+{
+    char  path[PATH_MAX];
+
+    memset(files, 0, sizeof(*files));
+
+    file_path(path, sizeof(path), dir, "lock.mdb");
+    files->has_lock = stat(path, &files->lock) == 0;
+
+    file_path(path, sizeof(path), dir, "data.mdb");
+
+    if (stat(path, &files->data) != 0) {
+        return create && errno == ENOENT ? AIGW_OK : aigw_from_errno(errno);
+    }
+
+    if (!S_ISREG(files->data.st_mode) || files->data.st_size == 0) {
+        return AIGW_ECORRUPT;
+    }
+
+    if (create) {
+        return AIGW_EEXIST;
+    }
+
+    return each_descriptor(files, 0) > 0 ? AIGW_EBUSY : AIGW_OK;
+}
+
+
 static void
 share_lock(const char *dir, const aigw_db_files_t *files)
 {
@@ -113,13 +117,6 @@ share_lock(const char *dir, const aigw_db_files_t *files)
 }
 
 
-unsigned
-aigw_db_files_held(const aigw_db_files_t *files)
-{
-    return each_descriptor(files, 0);
-}
-
-
 void
 aigw_db_files_opened(const char *dir, int create,
     const aigw_db_files_t *files)
@@ -130,7 +127,8 @@ aigw_db_files_opened(const char *dir, int create,
         share_lock(dir, files);
     }
 
-    if (aigw_db_files_look(dir, 0, &now) == AIGW_OK) {
+    /* busy, by LMDB's own descriptors */
+    if (aigw_db_files_look(dir, 0, &now) == AIGW_EBUSY) {
         (void) each_descriptor(&now, 1);
     }
 }

@@ -19,12 +19,10 @@ typedef struct {
  * Looks at data.mdb and lock.mdb in dir. create: there must be none yet
  * (AIGW_EEXIST). Else AIGW_ENOTFOUND, AIGW_EACCESS, AIGW_ECORRUPT: LMDB would
  * make a new file where one is missing, and takes an empty one for new.
+ * AIGW_EBUSY: this process has them open (threats S15).
  */
 aigw_err_t aigw_db_files_look(const char *dir, int create,
     aigw_db_files_t *files) AIGW_CHECKED;
-
-/* How many descriptors of the files this process has. */
-unsigned aigw_db_files_held(const aigw_db_files_t *files);
 
 /*
  * Once LMDB has opened what files is a look at: sets FD_CLOEXEC, which LMDB

@@ -22,7 +22,7 @@ typedef struct aigw_journal_s  aigw_journal_t;
 #define AIGW_LIVE_PATH_LEN     255
 #define AIGW_LIVE_ACCOUNTS     262144 /* slots of 32 bytes */
 #define AIGW_JOURNAL_MAX       64     /* workers of all generations alive */
-#define AIGW_JOURNAL_RECORDS   4096   /* in each ring, of 384 bytes */
+#define AIGW_JOURNAL_RECORDS   8192   /* in each ring, of 384 bytes */
 #define AIGW_JOURNAL_STALE_MS  5000   /* a record older than that: refuse */
 
 

@@ -85,13 +85,11 @@ aigw_seal_create(const char *path)
     err = fchmod(fd, 0600) == 0 ? write_synced(fd, hex, sizeof(hex))
                                 : AIGW_EIO;
 
-    if (close(fd) != 0 && err == AIGW_OK) {
-        err = AIGW_EIO;
-    }
-
     if (err != AIGW_OK) {
         (void) unlink(path);
     }
+
+    (void) close(fd);
 
 err0:
 

@@ -25,7 +25,8 @@ typedef struct {
 aigw_err_t aigw_seal_create(const char *path) AIGW_CHECKED;
 
 /* Reads it. AIGW_EACCESS if others than its owner can read it or it is not a
-   regular file, AIGW_EINVAL if it is not a key, AIGW_ENOTFOUND, AIGW_EIO. */
+   regular file, AIGW_EINVAL if it is not a key (one byte repeated is none),
+   AIGW_ENOTFOUND, AIGW_EIO. */
 aigw_err_t aigw_seal_load(const char *path, aigw_seal_master_t *master)
     AIGW_CHECKED;
 

@@ -23,7 +23,8 @@ typedef struct aigw_store_s  aigw_store_t;
 #define AIGW_STORE_ID_LEN        16   /* lower-case hex, no NUL */
 #define AIGW_FAULT_LEN           255  /* a sentence that names path and cause */
 
-/* What to open; CONTROL for reading is always open. */
+/* What to open; CONTROL for reading is always open. A call on what was not
+   opened is AIGW_EINVAL, or AIGW_EACCESS where it was not for writing. */
 #define AIGW_STORE_CONTROL_WRITE 0x01
 #define AIGW_STORE_USAGE         0x02
 #define AIGW_STORE_USAGE_WRITE   0x06
@@ -163,13 +164,16 @@ aigw_err_t aigw_store_check_model(aigw_str_t name) AIGW_CHECKED;
 /* Sets user->id and created_ms. AIGW_EEXIST: the name is taken. */
 aigw_err_t aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
     AIGW_CHECKED;
-/* Sets ids, created_ms and key->project_id; both or nothing. */
+/* Sets ids, created_ms and key->project_id; both or nothing. A key may be
+   without a name, else it is unique in its project. AIGW_ENOTFOUND: no such
+   user (project); AIGW_EEXIST: a name, or the key's hash, is taken. */
 aigw_err_t aigw_store_create_project(aigw_store_t *store,
     aigw_project_t *project, aigw_key_t *key) AIGW_CHECKED;
 aigw_err_t aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
     AIGW_CHECKED;
 
-/* Replaces the record with that id. A name or hash cannot be changed so. */
+/* Replaces the record with that id. AIGW_EINVAL: a name, a hash or a key's
+   project would change, or a revoked key come back. */
 aigw_err_t aigw_store_update_user(aigw_store_t *store, const aigw_user_t *user)
     AIGW_CHECKED;
 aigw_err_t aigw_store_update_project(aigw_store_t *store,
@@ -210,8 +214,10 @@ typedef struct {
 
 /*
  * One transaction: rows, their indices, sums of key, project and user,
- * roll-ups, watermarks. All or nothing. A row whose id is there already is
- * left out with its sums and counted in *doubles: never charged twice.
+ * roll-ups, watermarks (which never go back). All or nothing. A row whose id
+ * is there already is left out with its sums and counted in *doubles: never
+ * charged twice. A sum that would overflow stays at INT64_MAX, since an error
+ * would stop settlement for ever. AIGW_EINVAL: a cost or count is negative.
  */
 aigw_err_t aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows,
     size_t nrows, const aigw_watermark_t *marks, size_t nmarks,

@@ -231,6 +231,7 @@ fill(aigw_store_t *store)
 static aigw_err_t
 build(const init_t *init, const char *tmp)
 {
+    int           cause;
     char          path[AIGW_STORE_SUB_MAX];
     aigw_err_t    err;
     aigw_store_t  store;
@@ -256,16 +257,18 @@ build(const init_t *init, const char *tmp)
         err = fill(&store);
     }
 
-    aigw_db_close(store.usage);
-    aigw_db_close(store.control);
-
     if (err == AIGW_OK) {
         err = aigw_seal_create(join(path, tmp, "key"));
     }
 
+    cause = errno;
+    aigw_db_close(store.usage);
+    aigw_db_close(store.control);
+
     if (err != AIGW_OK) {
         return aigw_store_fault(init->fault, err, "cannot make store '%s':"
-                                " %s", init->dir, aigw_strerror(err));
+                                " %s", init->dir, err == AIGW_EIO
+                                ? strerror(cause) : aigw_strerror(err));
     }
 
     return AIGW_OK;

@@ -127,6 +127,11 @@ int aigw_store_load(aigw_db_txn_t *txn, unsigned table,
 void aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record);
 
+/* Adds n rows to the sums of their accounts and to their roll-ups; sorts the
+   pointers. */
+void aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_row_t **rows,
+    size_t n);
+
 /* Any record's unpack, in the form that aigw_store_load takes. */
 aigw_err_t aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_project(const uint8_t *buf, size_t len,

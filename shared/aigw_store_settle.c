@@ -1,6 +1,7 @@
 /*
- * Writing usage: batches of rows with their indices, sums, roll-ups and
- * watermarks, all in one transaction. For the flusher; never the event loop.
+ * Writing usage: batches of rows with their indices, sums (aigw_store_sums.c)
+ * and watermarks, all in one transaction. For the flusher; never the event
+ * loop.
  */
 
 #include <stdlib.h>
@@ -9,181 +10,79 @@
 #include "aigw_store_internal.h"
 
 
-#define NODE      0
-#define ID_MS     6                   /* a row id begins with its time */
+#define NODE   0
+#define ID_MS  6                      /* a row id begins with its time */
 
 
-/* A row that is to be written. key is remade for each table in turn; entries
-   are sorted by it, since a B-tree takes neighbours best. */
+/* A row that is to be written, and the seq that it gets. */
 typedef struct {
     const aigw_row_t  *row;
     uint64_t           seq;
-    aigw_db_key_t      key;
 } entry_t;
 
 
+/* Entries are sorted anew for each table: a B-tree takes neighbours best. */
 typedef struct {
-    entry_t   *entries;
-    entry_t  **sorted;
-    size_t     n;
-    size_t     doubles;
+    entry_t            *entries;
+    const aigw_row_t  **rows;         /* theirs, for the sums */
+    size_t              n;
+    size_t              doubles;
 } batch_t;
 
 
-/* Makes entry->key for one table; 0: the row has no place there. */
-typedef int (*make_key_pt)(entry_t *entry);
-
-
+/* By id; of two with the same, the one that came first. */
 static int
-make_id_key(entry_t *entry)
+by_id(const void *a, const void *b)
 {
-    aigw_db_key(&entry->key);
-    aigw_db_key_bytes(&entry->key, entry->row->id, AIGW_ROW_ID_LEN);
+    int             order;
+    const entry_t  *x = a, *y = b;
 
-    return 1;
+    order = memcmp(x->row->id, y->row->id, AIGW_ROW_ID_LEN);
+
+    return order ? order : x->row < y->row ? -1 : x->row > y->row;
 }
 
 
+/* By project, then by id, in whose order seqs are given. */
 static int
-make_project_row_key(entry_t *entry)
+by_project(const void *a, const void *b)
 {
-    aigw_store_key_int(&entry->key, entry->row->project_id);
-    aigw_db_key_bytes(&entry->key, entry->row->id, AIGW_ROW_ID_LEN);
+    const entry_t  *x = a, *y = b;
 
-    return entry->row->project_id != 0;
-}
-
-
-static int
-make_sums_key(entry_t *entry, aigw_account_kind_t kind, uint64_t id)
-{
-    aigw_db_key(&entry->key);
-    aigw_db_key_int(&entry->key, entry->row->partition, 2);
-    aigw_db_key_int(&entry->key, kind, 1);
-    aigw_db_key_int(&entry->key, id, 8);
-
-    return id != 0;
-}
-
-
-static int
-make_user_key(entry_t *entry)
-{
-    return make_sums_key(entry, AIGW_ACCOUNT_USER, entry->row->user_id);
-}
-
-
-static int
-make_project_key(entry_t *entry)
-{
-    return make_sums_key(entry, AIGW_ACCOUNT_PROJECT, entry->row->project_id);
-}
-
-
-static int
-make_key_key(entry_t *entry)
-{
-    return make_sums_key(entry, AIGW_ACCOUNT_KEY, entry->row->key_id);
-}
-
-
-static int
-make_rollup_key(entry_t *entry)
-{
-    int64_t            hour;
-    const aigw_row_t  *row = entry->row;
-
-    hour = row->time_ms / AIGW_STORE_HOUR_MS;
-    hour = hour < 0 ? 0 : hour > UINT32_MAX ? UINT32_MAX : hour;
-
-    aigw_db_key(&entry->key);
-    aigw_db_key_int(&entry->key, (uint64_t) hour, 4);
-    aigw_db_key_int(&entry->key, row->project_id, 8);
-    aigw_db_key_int(&entry->key, row->key_id, 8);
-    aigw_db_key_int(&entry->key, row->user_id, 8);
-    aigw_db_key_bytes(&entry->key, row->model,
-                      aigw_store_text(row->model, AIGW_MODEL_MAX).len);
-
-    return 1;
-}
-
-
-static int
-compare_keys(const aigw_db_key_t *a, const aigw_db_key_t *b)
-{
-    int  order;
-
-    order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
-
-    return order ? order : a->len < b->len ? -1 : a->len > b->len;
-}
-
-
-/* By key; of two with the same, the one that came first. */
-static int
-compare_entries(const void *a, const void *b)
-{
-    int                    order;
-    const entry_t *const  *x = a;
-    const entry_t *const  *y = b;
-
-    order = compare_keys(&(*x)->key, &(*y)->key);
-
-    return order ? order : *x < *y ? -1 : *x > *y;
-}
-
-
-/* batch->sorted becomes the entries that have a key, in its order. */
-static size_t
-sort_by(batch_t *batch, make_key_pt make)
-{
-    size_t  i, n;
-
-    n = 0;
-
-    for (i = 0; i < batch->n; i++) {
-        if (make(&batch->entries[i])) {
-            batch->sorted[n++] = &batch->entries[i];
-        }
+    if (x->row->project_id != y->row->project_id) {
+        return x->row->project_id < y->row->project_id ? -1 : 1;
     }
 
-    qsort(batch->sorted, n, sizeof(batch->sorted[0]), compare_entries);
-
-    return n;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
 
-/* Leaves out rows whose id was written before or stands earlier here: marks
-   them with the row NULL, then closes the gaps. */
+/* Leaves out rows whose id was written before or stands earlier here. newest
+   is the highest id that the store has. */
 static void
-drop_doubles(aigw_db_txn_t *txn, batch_t *batch)
+drop_doubles(aigw_db_txn_t *txn, batch_t *batch, const aigw_db_key_t *newest)
 {
     size_t            i, n;
-    entry_t          *entry;
+    entry_t          *entries = batch->entries;
+    aigw_db_key_t     at;
     aigw_db_value_t   value;
 
-    const aigw_db_key_t  *last = NULL;
-
-    n = sort_by(batch, make_id_key);
-
-    for (i = 0; i < n; i++) {
-        entry = batch->sorted[i];
-
-        if ((last != NULL && compare_keys(last, &entry->key) == 0)
-            || aigw_db_get(txn, AIGW_USAGE_ROW_IDS, &entry->key, &value))
-        {
-            entry->row = NULL;
-        }
-
-        last = &entry->key;
-    }
-
+    qsort(entries, batch->n, sizeof(entries[0]), by_id);
     n = 0;
 
     for (i = 0; i < batch->n; i++) {
-        if (batch->entries[i].row != NULL) {
-            batch->entries[n++].row = batch->entries[i].row;
+        aigw_db_key(&at);
+        aigw_db_key_bytes(&at, entries[i].row->id, AIGW_ROW_ID_LEN);
+
+        if ((n > 0 && memcmp(entries[n - 1].row->id, at.bytes, at.len) == 0)
+            || (memcmp(at.bytes, newest->bytes, at.len) <= 0
+                && aigw_db_get(txn, AIGW_USAGE_ROW_IDS, &at, &value)))
+        {
+            continue;
         }
+
+        batch->rows[n] = entries[i].row;
+        entries[n++] = entries[i];
     }
 
     batch->doubles = batch->n - n;
@@ -200,88 +99,92 @@ make_row_key(aigw_db_key_t *key, uint64_t seq)
 }
 
 
-/* In the order in which they came: the newest rows are the last pages. */
+/* The highest id in the index, all zero if there is none. */
 static void
-write_rows(aigw_db_txn_t *txn, batch_t *batch)
+find_newest(aigw_db_txn_t *txn, aigw_db_key_t *newest)
 {
-    size_t    i;
-    uint8_t   buf[AIGW_ROW_PACKED_MAX];
-    uint64_t  seq;
-    entry_t  *entry;
+    aigw_db_cursor_t  cur;
+
+    static const uint8_t  zero[AIGW_ROW_ID_LEN], last[AIGW_ROW_ID_LEN] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+    };
+
+    aigw_db_cursor(&cur, txn, AIGW_USAGE_ROW_IDS);
+    aigw_db_key(newest);
+    aigw_db_key_bytes(newest, last, sizeof(last));
+
+    if (aigw_db_seek_before(&cur, newest)
+        && cur.key.len == AIGW_ROW_ID_LEN)
+    {
+        memcpy(newest->bytes, cur.key.data, cur.key.len);
+    } else {
+        memcpy(newest->bytes, zero, sizeof(zero));
+    }
+
+    aigw_db_cursor_close(&cur);
+}
+
+
+/* Rows and the index of ids, both in the order of ids: most are behind all
+   that is there. */
+static void
+write_rows(aigw_db_txn_t *txn, batch_t *batch, const aigw_db_key_t *newest)
+{
+    size_t            i;
+    uint8_t           buf[AIGW_ROW_PACKED_MAX];
+    uint64_t          seq;
+    entry_t          *entry;
+    aigw_db_key_t     at, id;
+    aigw_db_cursor_t  rows, ids;
 
     seq = aigw_store_get_meta(txn, AIGW_META_ROW_SEQ);
+    aigw_db_cursor(&rows, txn, AIGW_USAGE_ROWS);
+    aigw_db_cursor(&ids, txn, AIGW_USAGE_ROW_IDS);
 
     for (i = 0; i < batch->n; i++) {
         entry = &batch->entries[i];
         entry->seq = ++seq;
-        make_row_key(&entry->key, seq);
-        aigw_db_append(txn, AIGW_USAGE_ROWS, &entry->key, buf,
-                       aigw_record_pack_row(entry->row, buf));
+        make_row_key(&at, seq);
+        aigw_db_cursor_put(&rows, &at, buf,
+                           aigw_record_pack_row(entry->row, buf), 1);
+
+        aigw_db_key(&id);
+        aigw_db_key_bytes(&id, entry->row->id, AIGW_ROW_ID_LEN);
+
+        aigw_db_cursor_put(&ids, &id, at.bytes, at.len,
+                           memcmp(id.bytes, newest->bytes, id.len) > 0);
     }
 
+    aigw_db_cursor_close(&ids);
+    aigw_db_cursor_close(&rows);
     aigw_store_put_meta(txn, AIGW_META_ROW_SEQ, seq);
 }
 
 
 static void
-write_index(aigw_db_txn_t *txn, batch_t *batch, unsigned table,
-    make_key_pt make)
+write_project_rows(aigw_db_txn_t *txn, batch_t *batch)
 {
-    size_t         i, n;
-    aigw_db_key_t  at;
+    size_t             i;
+    aigw_db_key_t      at, row_at;
+    const aigw_row_t  *row;
+    aigw_db_cursor_t   cur;
 
-    n = sort_by(batch, make);
+    qsort(batch->entries, batch->n, sizeof(batch->entries[0]), by_project);
+    aigw_db_cursor(&cur, txn, AIGW_USAGE_PROJECT_ROWS);
 
-    for (i = 0; i < n; i++) {
-        make_row_key(&at, batch->sorted[i]->seq);
-        aigw_db_put(txn, table, &batch->sorted[i]->key, at.bytes, at.len);
-    }
-}
+    for (i = 0; i < batch->n; i++) {
+        row = batch->entries[i].row;
 
-
-/* Adds sums to what the table has under key. */
-static void
-add_sums(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
-    const aigw_sums_t *sums)
-{
-    uint8_t      buf[AIGW_RECORD_MAX];
-    aigw_sums_t  total;
-
-    if (!aigw_store_load(txn, table, key, aigw_store_unpack_sums, &total)) {
-        memset(&total, 0, sizeof(total));
-    }
-
-    /* a sum that overflows must not stop all settlement for ever */
-    (void) aigw_record_add_saturated(&total, sums);
-
-    aigw_db_put(txn, table, key, buf, aigw_record_pack_sums(&total, buf));
-}
-
-
-/* One read and one write for all rows of the batch that share a key. */
-static void
-write_sums(aigw_db_txn_t *txn, batch_t *batch, unsigned table,
-    make_key_pt make)
-{
-    size_t       i, n;
-    entry_t     *entry;
-    aigw_sums_t  sums, one;
-
-    n = sort_by(batch, make);
-    memset(&sums, 0, sizeof(sums));
-
-    for (i = 0; i < n; i++) {
-        entry = batch->sorted[i];
-        aigw_record_row_sums(entry->row, &one);
-        (void) aigw_record_add_saturated(&sums, &one);
-
-        if (i + 1 == n
-            || compare_keys(&entry->key, &batch->sorted[i + 1]->key) != 0)
-        {
-            add_sums(txn, table, &entry->key, &sums);
-            memset(&sums, 0, sizeof(sums));
+        if (row->project_id != 0) {
+            aigw_store_key_int(&at, row->project_id);
+            aigw_db_key_bytes(&at, row->id, AIGW_ROW_ID_LEN);
+            make_row_key(&row_at, batch->entries[i].seq);
+            aigw_db_cursor_put(&cur, &at, row_at.bytes, row_at.len, 0);
         }
     }
+
+    aigw_db_cursor_close(&cur);
 }
 
 
@@ -367,9 +270,9 @@ make_batch(batch_t *batch, const aigw_row_t *rows, size_t n)
 
     batch->n = n;
     batch->entries = calloc(n + 1, sizeof(batch->entries[0]));
-    batch->sorted = calloc(n + 1, sizeof(batch->sorted[0]));
+    batch->rows = calloc(n + 1, sizeof(batch->rows[0]));
 
-    if (batch->entries == NULL || batch->sorted == NULL) {
+    if (batch->entries == NULL || batch->rows == NULL) {
         return AIGW_ENOMEM;
     }
 
@@ -387,6 +290,7 @@ aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows, size_t nrows,
 {
     batch_t        batch;
     aigw_err_t     err;
+    aigw_db_key_t  newest;
     aigw_db_txn_t  txn;
 
     err = make_batch(&batch, rows, nrows);
@@ -397,14 +301,11 @@ aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows, size_t nrows,
 
     aigw_db_write(store->usage, &txn);
 
-    drop_doubles(&txn, &batch);
-    write_rows(&txn, &batch);
-    write_index(&txn, &batch, AIGW_USAGE_ROW_IDS, make_id_key);
-    write_index(&txn, &batch, AIGW_USAGE_PROJECT_ROWS, make_project_row_key);
-    write_sums(&txn, &batch, AIGW_USAGE_SUMS, make_user_key);
-    write_sums(&txn, &batch, AIGW_USAGE_SUMS, make_project_key);
-    write_sums(&txn, &batch, AIGW_USAGE_SUMS, make_key_key);
-    write_sums(&txn, &batch, AIGW_USAGE_ROLLUPS, make_rollup_key);
+    find_newest(&txn, &newest);
+    drop_doubles(&txn, &batch, &newest);
+    write_rows(&txn, &batch, &newest);
+    write_project_rows(&txn, &batch);
+    aigw_store_add_rows(&txn, batch.rows, batch.n);
     write_skew(&txn, &batch);
     write_marks(&txn, marks, nmarks);
 
@@ -416,7 +317,7 @@ aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows, size_t nrows,
 
 err0:
 
-    free(batch.sorted);
+    free(batch.rows);
     free(batch.entries);
 
     return err;

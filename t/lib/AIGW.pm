@@ -39,8 +39,8 @@ my @remove;
 
 
 # Options: workers, upstream ("HOST:PORT" in place of the simulator), sim (its
-# options, a list), max_body, http, server, location (lines for that block of the
-# configuration), start => 0 (nginx is started by the test).
+# options, a list), max_body, http, server, location (lines for that block of
+# the configuration), start => 0 (nginx is started by the test).
 sub new ($class, %opt) {
     my $self = bless {
         workers => 1, start => 1, max_body => '64m', %opt,
@@ -335,6 +335,10 @@ sub start ($self) {
     }
 
     $self->wait_workers($self->{workers});
+
+    # made by nginx: until then nobody knows where
+    $self->{live} //= $self->json('store', 'stats')->{live_path};
+    push @remove, $self->{live} if defined $self->{live};
 }
 
 
@@ -425,8 +429,7 @@ sub clean ($self) {
         return;
     }
 
-    remove_tree($self->{live}) if $self->{live};
-    remove_tree($self->{dir});
+    remove_tree(grep { defined } $self->{live}, $self->{dir});
 }
 
 
@@ -436,7 +439,8 @@ END {
 
         for my $dir (grep { -d } @remove) {
             Test::More::diag("\n" . slurp("$dir/error.log"))
-                if $status && -s "$dir/error.log" < 10_000;
+                if $status && -s "$dir/error.log"
+                && -s _ < 10_000;
             remove_tree($dir);
         }
 

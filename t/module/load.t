@@ -1,5 +1,5 @@
 # Show line 4: 4 workers, 64 clients, 20,000 calls. Rows = calls, spent = the
-# sum of rows (the harness compares all sums once more when it ends).
+# sum of rows.
 
 use v5.36;
 use FindBin;
@@ -43,17 +43,6 @@ is(AIGW::Check::nano($usage->{cost}), $tokens * 10_000, 'the cost of all');
 is($t->json('project', 'show', 'alice')->{spent}, $usage->{cost},
     'spent = the sum');
 
-my @rows = $t->rows;
-my ($sum, %ids) = (0);
-
-for (@rows) {
-    $sum += AIGW::Check::nano($_->{cost});
-    $ids{ $_->{id} }++;
-}
-
-is(@rows, $calls, 'a row for each call');
-is(keys %ids, $calls, 'each with an id of its own');
-is($sum, AIGW::Check::nano($usage->{cost}), 'and their sum is the same');
-
+# The harness counts the rows, wants their ids to differ, and adds them up.
 $t->expect_rows($calls);
 $t->finish;

@@ -2,9 +2,10 @@
 
 #include "store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "aigw_seal.h"
 #include "aigw_store_internal.h"
@@ -107,11 +108,11 @@ test_modes_group(void)
 {
     gid_t  gid = geteuid() == 0 ? NOBODY : getegid();
 
-    (void) umask(0777);
+    (void) umask(077);
     is_int(aigw_store_init(test_store, gid, fault), AIGW_OK, "init");
     (void) umask(022);
 
-    is_int(mode_of(test_store), 0750, "K17 DIR, under umask 0777");
+    is_int(mode_of(test_store), 0750, "K17 DIR, under umask 077");
     is_int(mode_of(in_store("control")), 0750, "control");
     is_int(mode_of(in_store("control/data.mdb")), 0640, "its data");
     is_int(mode_of(in_store("control/lock.mdb")), 0660, "its lock");
@@ -183,6 +184,64 @@ test_init_faults(void)
                "a group that is not ours");
         is_int(mode_of(test_store), -1, "leaves nothing");
     }
+}
+
+
+/* A process that can write no file beyond so many bytes makes a store. */
+static int
+child_init(rlim_t bytes)
+{
+    int            status;
+    pid_t          pid;
+    aigw_err_t     err;
+    struct rlimit  limit = { bytes, bytes };
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) signal(SIGXFSZ, SIG_IGN);
+
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) {
+            _exit(100);
+        }
+
+        err = aigw_store_init(test_store, NO_GROUP, fault);
+
+        if (err == AIGW_EIO && strstr(fault, "File too large") == NULL
+            && strstr(fault, "No space left") == NULL)
+        {
+            _exit(102);
+        }
+
+        _exit((int) err);
+    }
+
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status)
+           ? WEXITSTATUS(status) : 101;
+}
+
+
+static void
+test_init_fails(void)
+{
+    size_t  i, left;
+
+    static const rlim_t  sizes[] = { 0, 64, 4096, 8192, 12288, 16384, 20480 };
+
+    left = 0;
+
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        is_int(child_init(sizes[i]), AIGW_EIO, "S10 no room");
+        left += mode_of(test_store) != -1;
+    }
+
+    is_int((int64_t) left, 0, "S10 nothing was left behind");
+
+    is_int(mkdir(test_store, 0755), 0, "an empty directory");
+    is_int(child_init(8192), AIGW_EIO, "S10 no room");
+    is_int(rmdir(test_store), 0, "is empty again");
+    is_int(child_init(1 << 20), AIGW_OK, "and with room it works");
+    test_remove(test_store);
 }
 
 
@@ -332,6 +391,7 @@ main(void)
     test_modes_alone();
     test_modes_group();
     test_init_faults();
+    test_init_fails();
     test_open_faults();
     test_mixed();
     test_descriptors();

@@ -25,11 +25,11 @@ sub nano ($text) {
 
 sub run ($t) {
     my $builder = Test::More->builder;
+    my @rows;
     my %found = (
-        rows => [rows($t)], sums => [sums($t)], 'command lines' => [argv($t)],
+        rows => [rows($t, \@rows)], sums => [sums($t, @rows)],
+        'command lines' => [argv($t)],
     );
-
-    $t->{live} = $t->json('store', 'stats')->{live_path};
 
     my $status = $t->{nginx} ? $t->stop : 0;
 
@@ -60,7 +60,8 @@ sub owns_row ($r) {
 }
 
 
-sub rows ($t) {
+# found: takes the rows.
+sub rows ($t, $found = []) {
     my @answers = grep { $_->{path} =~ m{^/+v1/} && !$_->{nginx} }
         @{ $t->{answers} };
     my @owners = grep { owns_row($_) } @answers;
@@ -74,6 +75,8 @@ sub rows ($t) {
         sleep 0.05 if @missing;
     } while (@missing && time < $deadline);
 
+    @$found = @rows;
+
     for my $r (@answers) {
         push @faults, "an answer $r->{status} to $r->{path} has x-request-id '"
             . $r->id . "'" if $r->id !~ /\A[0-9a-f]{32}\z/ || $seen{ $r->id }++;
@@ -84,7 +87,8 @@ sub rows ($t) {
     my $unlogged = $t->json('store', 'stats')->{refusals_unlogged};
     my @lost = grep { $_->status < 400 } @missing;
 
-    push @faults, 'no row ' . $_->id . ' of an answer ' . $_->status for @lost;
+    push @faults, map { 'no row ' . $_->id . " of an answer $_->{status} to"
+        . " $_->{path}" } @missing != $unlogged ? @missing : @lost;
     push @faults, scalar(@missing) . " answers have no row, but $unlogged"
         . ' were left out' if @missing != $unlogged;
 
@@ -99,10 +103,10 @@ sub rows ($t) {
 
 # --- sums ---
 
-sub sums ($t) {
+sub sums ($t, @rows) {
     my (%spent, @faults);
 
-    for my $row ($t->rows) {
+    for my $row (@rows) {
         my $cost = nano($row->{cost});
 
         push @faults, "row $row->{id} costs $row->{cost}" if $cost < 0;
