@@ -9,7 +9,8 @@
 #   is($r->status, 200);
 #   $t->finish;
 #
-# From the environment: AIGW_BUILD (default build/), TEST_VERBOSE=1 (commands),
+# From the environment: AIGW_BUILD (default build/), AIGW_NGINX (the binary),
+# TEST_VERBOSE=1 (commands),
 # TEST_CATLOG=1 (prints error.log), TEST_LEAVE=1 (keeps the directory),
 # TEST_DEBUG=1 (error_log debug, where nginx prints keys: no search for them).
 
@@ -33,6 +34,7 @@ use AIGW::Sim;
 
 our $root = abs_path(dirname(__FILE__) . '/../..');
 our $build = abs_path($ENV{AIGW_BUILD} // "$root/build") // "$root/build";
+our $nginx = $ENV{AIGW_NGINX} // '/usr/sbin/nginx';
 
 my $owner = $$;
 my @remove;
@@ -319,7 +321,7 @@ sub start ($self) {
     my $dir = $self->{dir};
     my $deadline = time + 10;
 
-    $self->{nginx} = AIGW::Process->start(['/usr/sbin/nginx', '-p', $dir,
+    $self->{nginx} = AIGW::Process->start([$nginx, '-p', $dir,
         '-e', "$dir/error.log", '-c', "$dir/nginx.conf"],
         stderr => "$dir/nginx.stderr");
 

@@ -34,6 +34,7 @@ typedef struct {
     size_t     sent;
     size_t     len;                   /* of in */
     uint64_t   start_us;
+    uint32_t   first_us;
     char       in[IN_SIZE];
 } client_t;
 
@@ -51,6 +52,7 @@ typedef struct {
     uint64_t            broken;       /* connections lost without an answer */
     uint64_t            bytes;
     uint64_t            status[STATUS_MAX];
+    uint32_t           *first_us;     /* to the first byte of an answer */
     uint32_t           *took_us;
 } load_t;
 
@@ -235,6 +237,10 @@ client_read(client_t *client)
         return;
     }
 
+    if (client->len == 0) {
+        client->first_us = (uint32_t) (now_us() - client->start_us);
+    }
+
     client->len += (size_t) n;
     load.bytes += (uint64_t) n;
 
@@ -244,6 +250,7 @@ client_read(client_t *client)
 
     status = strtol(client->in + 9, NULL, 10);
     load.status[status > 0 && status < STATUS_MAX ? status : 0]++;
+    load.first_us[load.done] = client->first_us;
     load.took_us[load.done++] = (uint32_t) (now_us() - client->start_us);
     client->len = 0;
 
@@ -271,6 +278,7 @@ report(uint64_t elapsed_us)
     const char  *comma = "";
 
     qsort(load.took_us, n, sizeof(uint32_t), compare);
+    qsort(load.first_us, n, sizeof(uint32_t), compare);
     printf("{\"requests\":%llu,\"broken\":%llu,\"bytes\":%llu,"
            "\"seconds\":%.3f,\"per_second\":%.0f,\"status\":{",
            (unsigned long long) load.done, (unsigned long long) load.broken,
@@ -285,7 +293,9 @@ report(uint64_t elapsed_us)
         }
     }
 
-    printf("},\"p50_us\":%u,\"p99_us\":%u,\"max_us\":%u}\n",
+    printf("},\"first_p50_us\":%u,\"p50_us\":%u,\"p99_us\":%u,"
+           "\"max_us\":%u}\n",
+           n == 0 ? 0 : load.first_us[n / 2],
            n == 0 ? 0 : load.took_us[n / 2],
            n == 0 ? 0 : load.took_us[n - 1 - n / 100],
            n == 0 ? 0 : load.took_us[n - 1]);
@@ -301,10 +311,13 @@ run(size_t connections)
     client_t            *clients = calloc(connections, sizeof(client_t));
     struct epoll_event   events[EVENTS];
 
+    load.first_us = calloc(load.wanted + connections, sizeof(uint32_t));
     load.took_us = calloc(load.wanted + connections, sizeof(uint32_t));
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
 
-    if (clients == NULL || load.took_us == NULL || load.epoll < 0) {
+    if (clients == NULL || load.first_us == NULL || load.took_us == NULL
+        || load.epoll < 0)
+    {
         sim_die("calloc");
     }
 
@@ -329,6 +342,7 @@ run(size_t connections)
 
     report(now_us() - start);
     free(clients);
+    free(load.first_us);
     free(load.took_us);
 }
 
