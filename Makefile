@@ -3,9 +3,20 @@
 
 BUILD   := build
 CC      ?= cc
+CLANG   ?= clang-14
 CFLAGS  ?= -O2 -g
 WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 HARDEN  := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
+
+# For a build folder of its own: all of it with the sanitizers of gcc
+# (SANITIZE=1), or with those of clang and libFuzzer (FUZZER=1). Warnings are
+# the plain build's.
+ifneq ($(SANITIZE)$(FUZZER),)
+SAN     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -w
+CFLAGS  := $(if $(FUZZER),-O2 -fsanitize=fuzzer-no-link,-O1) -g $(SAN)
+HARDEN  := -fno-omit-frame-pointer -fPIC
+endif
+
 FLAGS    = $(CFLAGS) $(WARN) $(HARDEN) -Ishared -MMD -MP
 
 NGINX_SRC ?= /usr/share/nginx/src
@@ -14,6 +25,7 @@ SHARED  := $(wildcard shared/*.c)
 CLI     := $(wildcard admin_cli/*.c)
 SIM     := $(wildcard t/sim/*.c)
 UNIT    := $(wildcard t/unit/*.c)
+FUZZ    := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
 MODULE  := $(wildcard ngx_ai_gateway_module/*.c ngx_ai_gateway_module/*.h)
 
 LIB     := $(BUILD)/libaigw.a
@@ -31,6 +43,7 @@ module: $(SO) ## the nginx module
 cli: $(BUILD)/aigw ## the command line
 sim: $(BUILD)/aigw-sim ## the simulator of 4sapi
 unit: $(UNIT:t/unit/%.c=$(BUILD)/unit/%) ## the unit tests of shared/
+fuzzers: $(FUZZ:%=$(BUILD)/fuzz/%)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -50,13 +63,17 @@ $(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/fuzz/%: $(BUILD)/obj/t/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/t/fuzz/main.o) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS) -lcjson
+
 # Debian's nginx-dev holds headers and build scripts; configure writes beside
 # itself, hence the copy. A file more or less means to configure anew.
 $(BUILD)/nginx/Makefile: config $(BUILD)/sources
 	rm -rf $(BUILD)/nginx
 	mkdir -p $(BUILD)
 	cp -r $(NGINX_SRC) $(BUILD)/nginx
-	cd $(BUILD)/nginx && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(CURDIR)' >configure.log
+	cd $(BUILD)/nginx && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" --with-cc-opt="$(SAN)" --with-ld-opt="$(SAN)" --add-dynamic-module=$(CURDIR)' >configure.log
 
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
@@ -74,6 +91,17 @@ $(BUILD)/sdk/.done: t/sdk/package.json t/sdk/package-lock.json
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 || { cat npm.log; exit 1; }
 	cd $(@D) && ln -s node_modules/node-linux-*/bin/node node && ./node --version >.done
 
+# Starts nginx with what the sanitized module needs; argv[0] for binary upgrades.
+$(BUILD)/sbin/nginx: Makefile
+	@mkdir -p $(@D)
+	printf '%s\n' '#!/bin/bash' \
+	    'export LD_PRELOAD="$(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libubsan.so)"' \
+	    'export ASAN_OPTIONS=detect_leaks=0' \
+	    'exec -a "$$0" /usr/sbin/nginx "$$@"' >$@
+	chmod 755 $@
+
+sanitized: all unit fuzzers $(BUILD)/sbin/nginx
+
 run: ## start the gateway (PORT, WORKERS, AIGW_UPSTREAM, AIGW_UPSTREAM_KEY_FILE)
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' scripts/run.sh
 
@@ -85,13 +113,17 @@ test: ## install what is missing, build and run every test
 	@$(MAKE) -s --no-print-directory -j $$(nproc) all unit $(BUILD)/sdk/.done
 	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -It/lib -r $(sort $(UNIT:t/unit/%.c=$(BUILD)/unit/%)) t
 
+fuzz: ## fuzz each target RUNS times (REPORT: file that gets the result)
+	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) FUZZER=1 fuzzers
+	@DIR=$(BUILD)/clang/fuzz CLANG=$(CLANG) TARGETS='$(FUZZ)' RUNS=$(or $(RUNS),1000000) t/fuzz/run.sh
+
 ci: ## what CI runs
 	@.ci/run
 
 clean: ## stop, and remove what was built, the state and the store of `make run`
 	@BUILD='$(BUILD)' scripts/clean.sh
 
-.PHONY: all help module cli sim unit run stop test ci clean
+.PHONY: all help module cli sim unit fuzzers sanitized run stop test fuzz ci clean
 .SECONDARY:
 FORCE:
 

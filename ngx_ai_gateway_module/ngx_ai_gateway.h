@@ -31,6 +31,11 @@ typedef struct {
 
 
 typedef struct {
+    ngx_uint_t           has_gateway;        /* some location has it on */
+} ngx_ai_gateway_srv_conf_t;
+
+
+typedef struct {
     ngx_flag_t           enable;             /* ai_gateway */
     ngx_str_t            upstream;           /* ai_gateway_upstream */
 } ngx_ai_gateway_loc_conf_t;
@@ -58,7 +63,8 @@ typedef struct {
     aigw_live_account_t         account[AIGW_LIVE_LEVELS];
     char                        project[AIGW_NAME_MAX + 1];
     char                        key_prefix[AIGW_KEY_PREFIX_LEN + 1];
-    char                        model[AIGW_MODEL_MAX + 1];
+    char                        model[AIGW_MODEL_MAX + 1];  /* that is called,
+                                                behind an alias */
     aigw_price_t                price;
     int64_t                     time_ms;     /* admission, or refusal */
     int64_t                     body_bytes;
@@ -90,15 +96,18 @@ typedef struct {
     uint8_t                     state;       /* ngx_ai_gateway_state_e */
     uint8_t                     route;       /* aigw_route_t */
     uint8_t                     verdict;     /* aigw_verdict_t */
-    uint8_t                     settled;     /* aigw_settled_t, once logged */
+    uint8_t                     settled;     /* aigw_settled_t, once ended */
+    uint8_t                     mask;        /* of an error's text: see there */
 
     unsigned                    url_known:1; /* a path of the route table */
     unsigned                    key_known:1;
+    unsigned                    alias:1;     /* the body names it otherwise */
     unsigned                    stream:1;
     unsigned                    hide_usage:1;
     unsigned                    local:1;     /* the answer is ours */
     unsigned                    metered:1;   /* scan.meter is at work */
     unsigned                    passed:1;    /* the upstream's answer is 2xx */
+    unsigned                    masked:1;    /* an upstream's error passes */
     unsigned                    replaced:1;  /* error_body has been sent */
     unsigned                    encoded:1;   /* the answer cannot be read */
     unsigned                    upstream_done:1;
@@ -107,6 +116,13 @@ typedef struct {
     unsigned                    meter_done:1;
     unsigned                    ended:1;
 } ngx_ai_gateway_ctx_t;
+
+
+/* Routes whose calls go upstream, are metered and have a row. */
+#define ngx_ai_gateway_is_metered(ctx)                                        \
+    ((ctx)->route == AIGW_ROUTE_CHAT                                          \
+     || (ctx)->route == AIGW_ROUTE_COMPLETIONS                                \
+     || (ctx)->route == AIGW_ROUTE_EMBEDDINGS)
 
 
 #define ngx_ai_gateway_amcf(r)                                                \
@@ -122,8 +138,9 @@ typedef struct {
 extern ngx_module_t  ngx_ai_gateway_module;
 
 /* ngx_ai_gateway_process.c: store, live segment, journal and flusher of a
-   worker. While they cannot be had every getter answers NULL, and one line in
-   the error log says why. */
+   worker. The store is NULL while it cannot be had, and one line in the error
+   log says why; live segment and journal are there whenever the store is, and
+   stay when it is lost. */
 ngx_int_t ngx_ai_gateway_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_ai_gateway_init_process(ngx_cycle_t *cycle);
 void ngx_ai_gateway_exit_process(ngx_cycle_t *cycle);
@@ -147,7 +164,8 @@ int64_t ngx_ai_gateway_now_ms(void);
 ngx_int_t ngx_ai_gateway_check_access(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, aigw_access_t *access);
 
-/* Is the model of ctx allowed and priced? Sets ctx->price. */
+/* Is the model that the body names allowed, an alias, priced? Sets ctx->model,
+   alias and price. */
 ngx_int_t ngx_ai_gateway_check_model(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 
@@ -200,7 +218,8 @@ ngx_int_t ngx_ai_gateway_error_body(ngx_http_request_t *r,
 ngx_int_t ngx_ai_gateway_error_headers(ngx_http_request_t *r,
     aigw_verdict_t verdict);
 
-/* Sends a complete JSON answer made here. NGX_DONE, r is finalized. */
+/* Sends a complete JSON answer made here (empty: no body, no type). NGX_DONE,
+   r is finalized. */
 ngx_int_t ngx_ai_gateway_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
 
@@ -213,7 +232,18 @@ ngx_int_t ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
 ngx_table_elt_t *ngx_ai_gateway_find_header(ngx_http_request_t *r,
     const char *name, ngx_table_elt_t *after);
 
-/* ngx_ai_gateway_models.c: GET /v1/models */
+/* ngx_ai_gateway_cors.c: browsers */
+
+/* Answers OPTIONS; no key is asked for. NGX_DONE. */
+ngx_int_t ngx_ai_gateway_preflight(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, ngx_str_t *allow);
+
+/* Lets a page of a listed origin read the answer. */
+ngx_int_t ngx_ai_gateway_cors_headers(ngx_http_request_t *r);
+
+/* ngx_ai_gateway_models.c: GET /v1/models and /v1/models/{id} */
+ngx_int_t ngx_ai_gateway_model(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 ngx_int_t ngx_ai_gateway_models(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 

@@ -12,6 +12,7 @@ typedef struct {
     ngx_uint_t    methods;
     ngx_str_t     allow;
     aigw_route_t  route;
+    ngx_uint_t    prefix;             /* a name follows */
 } ngx_ai_gateway_route_t;
 
 
@@ -19,12 +20,21 @@ typedef struct {
 static const ngx_ai_gateway_route_t  ngx_ai_gateway_routes[] = {
 
     { ngx_string("/v1/chat/completions"), NGX_HTTP_POST,
-      ngx_string("POST"), AIGW_ROUTE_CHAT },
+      ngx_string("POST"), AIGW_ROUTE_CHAT, 0 },
+
+    { ngx_string("/v1/completions"), NGX_HTTP_POST,
+      ngx_string("POST"), AIGW_ROUTE_COMPLETIONS, 0 },
+
+    { ngx_string("/v1/embeddings"), NGX_HTTP_POST,
+      ngx_string("POST"), AIGW_ROUTE_EMBEDDINGS, 0 },
 
     { ngx_string("/v1/models"), NGX_HTTP_GET|NGX_HTTP_HEAD,
-      ngx_string("GET, HEAD"), AIGW_ROUTE_MODELS },
+      ngx_string("GET, HEAD"), AIGW_ROUTE_MODELS, 0 },
 
-    { ngx_null_string, 0, ngx_null_string, AIGW_ROUTE_NONE }
+    { ngx_string("/v1/models/"), NGX_HTTP_GET|NGX_HTTP_HEAD,
+      ngx_string("GET, HEAD"), AIGW_ROUTE_MODELS, 1 },
+
+    { ngx_null_string, 0, ngx_null_string, AIGW_ROUTE_NONE, 0 }
 };
 
 
@@ -165,8 +175,9 @@ ngx_ai_gateway_find_route(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     for (route = ngx_ai_gateway_routes; route->uri.len; route++) {
 
-        if (r->uri.len == route->uri.len
-            && ngx_memcmp(r->uri.data, route->uri.data, r->uri.len) == 0)
+        if ((r->uri.len == route->uri.len
+             || (route->prefix && r->uri.len > route->uri.len))
+            && ngx_memcmp(r->uri.data, route->uri.data, route->uri.len) == 0)
         {
             break;
         }
@@ -199,6 +210,28 @@ ngx_ai_gateway_create_late_ctx(ngx_http_request_t *r)
 
 
 static ngx_int_t
+ngx_ai_gateway_refuse_url(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_str_t  message;
+
+    static ngx_str_t  twice = ngx_string("/v1/v1/");
+
+    if (r->uri.len < twice.len
+        || ngx_memcmp(r->uri.data, twice.data, twice.len) != 0)
+    {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNKNOWN_URL, NULL,
+                                     NULL);
+    }
+
+    ngx_str_set(&message, "The path begins with /v1 twice: your client adds it"
+                " by itself, so leave it out of the base URL.");
+
+    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNKNOWN_URL, NULL,
+                                 &message);
+}
+
+
+static ngx_int_t
 ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_str_t                      allow;
@@ -207,6 +240,11 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     route = ngx_ai_gateway_find_route(r, ctx);
 
+    if (r->method == NGX_HTTP_OPTIONS && ctx->url_known) {
+        allow = route->allow;
+        return ngx_ai_gateway_preflight(r, ctx, &allow);
+    }
+
     if (ngx_ai_gateway_authenticate(r, ctx) != NGX_OK
         || ngx_ai_gateway_check_access(r, ctx, &access) != NGX_OK)
     {
@@ -214,12 +252,10 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     }
 
     if (!ctx->url_known) {
-        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNKNOWN_URL, NULL,
-                                     NULL);
+        return ngx_ai_gateway_refuse_url(r, ctx);
     }
 
     if (ctx->route == AIGW_ROUTE_NONE) {
-
         allow = route->allow;
 
         if (ngx_ai_gateway_add_header(r, "Allow", &allow) != NGX_OK) {
@@ -232,7 +268,8 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     if (ctx->route == AIGW_ROUTE_MODELS) {
         ctx->state = NGX_AI_GATEWAY_ANSWERED;
         ctx->local = 1;
-        return ngx_ai_gateway_models(r, ctx, &access);
+        return route->prefix ? ngx_ai_gateway_model(r, ctx, &access)
+                             : ngx_ai_gateway_models(r, ctx, &access);
     }
 
     if (!ngx_ai_gateway_is_json(r)) {

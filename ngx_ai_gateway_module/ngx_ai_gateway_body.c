@@ -127,8 +127,12 @@ ngx_ai_gateway_scan_step(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     case NGX_OK:
         ngx_memcpy(ctx->model, req->model, req->model_len);
         ctx->model[req->model_len] = '\0';
-        ctx->stream = req->stream;
-        ctx->hide_usage = req->stream && !req->include_usage;
+
+        if (ctx->route != AIGW_ROUTE_EMBEDDINGS) {
+            ctx->stream = req->stream;
+            ctx->hide_usage = req->stream && !req->include_usage;
+        }
+
         ctx->state = NGX_AI_GATEWAY_SCANNED;
 
         ngx_http_core_run_phases(r);
@@ -186,25 +190,35 @@ ngx_ai_gateway_body_handler(ngx_http_request_t *r)
 }
 
 
-/* Overwrites len bytes of a buffer at k by spaces. */
+/* Overwrites len bytes by spaces, from byte k of cl's buffer on. */
 static ngx_int_t
-ngx_ai_gateway_blank(ngx_buf_t *b, off_t k, size_t len)
+ngx_ai_gateway_blank(ngx_chain_t *cl, off_t k, size_t len)
 {
-    u_char  spaces[16];
+    size_t      n;
+    ngx_buf_t  *b;
 
-    if (ngx_buf_in_memory(b)) {
-        ngx_memset(b->pos + k, ' ', len);
-        return NGX_OK;
+    for ( /* void */ ; len && cl; cl = cl->next, k = 0) {
+        b = cl->buf;
+        n = (size_t) ngx_min(ngx_buf_size(b) - k, (off_t) len);
+
+        if (ngx_buf_in_memory(b)) {
+            ngx_memset(b->pos + k, ' ', n);
+
+        } else {
+            ngx_memset(ngx_ai_gateway_scratch, ' ', n);
+
+            if (ngx_write_file(b->file, ngx_ai_gateway_scratch, n,
+                               b->file_pos + k)
+                != (ssize_t) n)
+            {
+                return NGX_ERROR;
+            }
+        }
+
+        len -= n;
     }
 
-    if (len > sizeof(spaces)) {
-        return NGX_ERROR;
-    }
-
-    ngx_memset(spaces, ' ', len);
-
-    return ngx_write_file(b->file, spaces, len, b->file_pos + k)
-           == (ssize_t) len ? NGX_OK : NGX_ERROR;
+    return len ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -272,60 +286,92 @@ static ngx_int_t
 ngx_ai_gateway_splice(ngx_http_request_t *r, off_t offset,
     const aigw_request_splice_t *splice)
 {
-    off_t         len, left;
+    off_t         len;
     ngx_chain_t  *cl;
-
-    /* what is blanked may lie in two buffers, what is inserted in one */
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
 
         len = ngx_buf_size(cl->buf);
 
-        if (offset >= len) {
-            offset -= len;
-            continue;
+        if (offset < len) {
+
+            if (ngx_ai_gateway_blank(cl, offset, splice->blank) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            r->headers_in.content_length_n += splice->text.len;
+
+            return ngx_ai_gateway_insert(r, cl, offset, &splice->text);
         }
 
-        left = ngx_min(len - offset, (off_t) splice->blank);
-
-        if (left && ngx_ai_gateway_blank(cl->buf, offset, left) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (left < splice->blank
-            && (cl->next == NULL
-                || ngx_buf_size(cl->next->buf) < splice->blank - left
-                || ngx_ai_gateway_blank(cl->next->buf, 0, splice->blank - left)
-                   != NGX_OK))
-        {
-            return NGX_ERROR;
-        }
-
-        r->headers_in.content_length_n += splice->text.len;
-
-        return ngx_ai_gateway_insert(r, cl, offset, &splice->text);
+        offset -= len;
     }
 
     return NGX_ERROR;
 }
 
 
+/* The model's name as a JSON string. */
+static ngx_int_t
+ngx_ai_gateway_quote_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    aigw_str_t *text)
+{
+    size_t   len;
+    u_char  *p;
+
+    len = ngx_strlen(ctx->model);
+
+    p = ngx_pnalloc(r->pool, len * 6 + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->data = (char *) p;
+
+    *p++ = '"';
+    p = (u_char *) ngx_escape_json(p, (u_char *) ctx->model, len);
+    *p++ = '"';
+
+    text->len = p - (u_char *) text->data;
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_ai_gateway_splice_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
-    off_t                  shift;
-    unsigned               i, n;
-    aigw_request_splice_t  splice[AIGW_REQUEST_SPLICES];
+    off_t                   offset, shift;
+    unsigned                i, n;
+    aigw_str_t              text;
+    aigw_request_splice_t   splice[AIGW_REQUEST_SPLICES + 1], swap;
 
-    n = aigw_request_splices(&ctx->scan.request, splice);
+    n = (ctx->route == AIGW_ROUTE_EMBEDDINGS)
+        ? 0 : aigw_request_splices(&ctx->scan.request, splice);
+
+    if (ctx->alias) {
+
+        if (ngx_ai_gateway_quote_model(r, ctx, &text) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        aigw_request_model_splice(&ctx->scan.request, text, &splice[n]);
+
+        if (n && splice[n].offset < splice[0].offset) {
+            swap = splice[0];
+            splice[0] = splice[n];
+            splice[n] = swap;
+        }
+
+        n++;
+    }
+
     shift = 0;
 
     for (i = 0; i < n; i++) {
+        offset = (off_t) splice[i].offset + shift;
 
-        if (ngx_ai_gateway_splice(r, (off_t) splice[i].offset + shift,
-                                  &splice[i])
-            != NGX_OK)
-        {
+        if (ngx_ai_gateway_splice(r, offset, &splice[i]) != NGX_OK) {
             return NGX_ERROR;
         }
 

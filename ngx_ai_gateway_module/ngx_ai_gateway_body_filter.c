@@ -362,6 +362,52 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
+/*
+ * An upstream's error may quote the key that it was called with: in each word
+ * that begins with "sk-" or "aigw_" all that follows becomes '*'. ctx->mask is
+ * what of such a beginning has been seen, so that buffers may end anywhere.
+ */
+static void
+ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b)
+{
+    u_char  *p, c;
+
+    /* the letters of both, each with what may stand before it */
+    enum { word = 0, start, s, sk, a, ai, aig, aigw, key };
+
+    for (p = b->pos; p < b->last; p++) {
+        c = *p;
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+        {
+            ctx->mask = start;
+
+        } else if (ctx->mask == key) {
+            *p = '*';
+
+        } else if (ctx->mask == start && (c == 's' || c == 'a')) {
+            ctx->mask = (c == 's') ? s : a;
+
+        } else if ((ctx->mask == s && c == 'k')
+                   || (ctx->mask == a && c == 'i')
+                   || (ctx->mask == ai && c == 'g')
+                   || (ctx->mask == aig && c == 'w'))
+        {
+            ctx->mask++;
+
+        } else if ((ctx->mask == sk && c == '-')
+                   || (ctx->mask == aigw && c == '_'))
+        {
+            ctx->mask = key;
+
+        } else {
+            ctx->mask = word;
+        }
+    }
+}
+
+
 static void
 ngx_ai_gateway_meter(ngx_ai_gateway_ctx_t *ctx, ngx_chain_t *in)
 {
@@ -380,6 +426,7 @@ ngx_ai_gateway_meter(ngx_ai_gateway_ctx_t *ctx, ngx_chain_t *in)
 static ngx_int_t
 ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_chain_t           *cl;
     ngx_ai_gateway_ctx_t  *ctx;
 
     ctx = (r == r->main) ? ngx_ai_gateway_get_ctx(r) : NULL;
@@ -406,6 +453,16 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (ngx_ai_gateway_has_last(in)) {
         ngx_ai_gateway_end(r, ctx);
+    }
+
+    if (ctx->masked) {
+
+        for (cl = in; cl; cl = cl->next) {
+
+            if (ngx_buf_in_memory(cl->buf)) {
+                ngx_ai_gateway_mask(ctx, cl->buf);
+            }
+        }
     }
 
     if (ctx->error_body.len && in != NULL) {

@@ -175,8 +175,8 @@ ngx_ai_gateway_check_access(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
                                              access->project_expires_ms);
     }
 
-    return ctx->route == AIGW_ROUTE_CHAT ? ngx_ai_gateway_check_quota(r, ctx)
-                                         : NGX_OK;
+    return ngx_ai_gateway_is_metered(ctx) ? ngx_ai_gateway_check_quota(r, ctx)
+                                          : NGX_OK;
 }
 
 
@@ -197,35 +197,61 @@ ngx_ai_gateway_refuse_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
+/* May the list's owner call target by this name? A wildcard must cover both;
+   an alias that the list names itself is allowed whatever it stands for. */
+static ngx_uint_t
+ngx_ai_gateway_allowed(const char *patterns, aigw_str_t name,
+    aigw_str_t target)
+{
+    aigw_str_t  list;
+
+    list.data = patterns;
+    list.len = ngx_strlen(patterns);
+
+    return aigw_limit_model_allowed(list, name)
+           && (aigw_limit_model_named(list, name)
+               || aigw_limit_model_allowed(list, target));
+}
+
+
 ngx_int_t
 ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     const aigw_access_t *access)
 {
+    char        alias[AIGW_MODEL_MAX + 1];
     aigw_err_t  err;
-    aigw_str_t  model, patterns;
+    aigw_str_t  name, target;
 
-    model.data = ctx->model;
-    model.len = ngx_strlen(ctx->model);
+    name.data = ctx->model;
+    name.len = ngx_strlen(ctx->model);
+    target = name;
 
-    patterns.data = access->key_models;
-    patterns.len = ngx_strlen(access->key_models);
+    err = aigw_store_find_alias(ngx_ai_gateway_store(), name, alias);
 
-    if (!aigw_limit_model_allowed(patterns, model)) {
+    if (err == AIGW_OK) {
+        ctx->alias = 1;
+        target.data = alias;
+        target.len = ngx_strlen(alias);
+
+    } else if (err != AIGW_ENOTFOUND) {
+        return ngx_ai_gateway_refuse_unavailable(r, ctx,
+                                                 "cannot look a model up",
+                                                 err);
+    }
+
+    if (!ngx_ai_gateway_allowed(access->key_models, name, target)) {
         return ngx_ai_gateway_refuse_model(r, ctx,
                                            AIGW_VERDICT_MODEL_NOT_ALLOWED,
                                            "is not allowed for this API key.");
     }
 
-    patterns.data = access->project_models;
-    patterns.len = ngx_strlen(access->project_models);
-
-    if (!aigw_limit_model_allowed(patterns, model)) {
+    if (!ngx_ai_gateway_allowed(access->project_models, name, target)) {
         return ngx_ai_gateway_refuse_model(r, ctx,
                                            AIGW_VERDICT_MODEL_NOT_ALLOWED,
                                            "is not allowed for this project.");
     }
 
-    err = aigw_store_find_price(ngx_ai_gateway_store(), model, ctx->time_ms,
+    err = aigw_store_find_price(ngx_ai_gateway_store(), target, ctx->time_ms,
                                 &ctx->price);
 
     if (err == AIGW_ENOTFOUND) {
@@ -238,6 +264,10 @@ ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         return ngx_ai_gateway_refuse_unavailable(r, ctx,
                                                  "cannot look a price up",
                                                  err);
+    }
+
+    if (ctx->alias) {
+        ngx_memcpy(ctx->model, alias, sizeof(alias));
     }
 
     return NGX_OK;

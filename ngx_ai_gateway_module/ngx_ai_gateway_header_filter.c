@@ -74,15 +74,20 @@ ngx_ai_gateway_drop_headers(ngx_http_request_t *r, ngx_uint_t all)
 }
 
 
+/* What every answer carries. */
 static ngx_int_t
-ngx_ai_gateway_add_id(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+ngx_ai_gateway_add_own(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_str_t  value;
 
     value.data = ctx->id_text;
     value.len = AIGW_ROW_ID_TEXT_LEN;
 
-    return ngx_ai_gateway_add_header(r, "x-request-id", &value);
+    if (ngx_ai_gateway_add_header(r, "x-request-id", &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_ai_gateway_cors_headers(r);
 }
 
 
@@ -110,7 +115,12 @@ ngx_ai_gateway_replace(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     ngx_http_clear_last_modified(r);
     ngx_http_clear_etag(r);
 
-    r->headers_out.status = aigw_verdict_info(verdict)->status;
+    /* of nginx's own refusals some have a status that says more */
+
+    r->headers_out.status = (verdict == AIGW_VERDICT_BAD_REQUEST
+                             || verdict == AIGW_VERDICT_INTERNAL)
+                            ? r->err_status
+                            : aigw_verdict_info(verdict)->status;
     r->headers_out.status_line.len = 0;
     r->headers_out.content_length_n = ctx->error_body.len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
@@ -118,7 +128,7 @@ ngx_ai_gateway_replace(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     r->headers_out.content_type_lowcase = NULL;
 
     if (ngx_ai_gateway_error_headers(r, verdict) != NGX_OK
-        || ngx_ai_gateway_add_id(r, ctx) != NGX_OK)
+        || ngx_ai_gateway_add_own(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -184,15 +194,24 @@ ngx_ai_gateway_type_is(ngx_http_request_t *r, const char *type)
 }
 
 
+static ngx_uint_t
+ngx_ai_gateway_encoded(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = r->headers_out.content_encoding;
+
+    return h != NULL && h->hash && h->value.len
+           && ngx_strcasecmp(h->value.data, (u_char *) "identity") != 0;
+}
+
+
 static void
 ngx_ai_gateway_start_meter(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ctx->passed = 1;
 
-    if (r->headers_out.content_encoding != NULL
-        && r->headers_out.content_encoding->hash
-        && r->headers_out.content_encoding->value.len)
-    {
+    if (ngx_ai_gateway_encoded(r)) {
         ctx->encoded = 1;
         return;
     }
@@ -270,9 +289,12 @@ ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
         return ngx_ai_gateway_replace(r, ctx, ngx_ai_gateway_refused_key(r));
 
     } else if (status >= NGX_HTTP_BAD_REQUEST
-               && ngx_ai_gateway_type_is(r, "application/json"))
+               && ngx_ai_gateway_type_is(r, "application/json")
+               && !ngx_ai_gateway_encoded(r))
     {
         ctx->verdict = AIGW_VERDICT_UPSTREAM_STATUS;
+        ctx->masked = 1;
+        r->filter_need_in_memory = 1;
 
     } else if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
         return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_RATE);
@@ -286,11 +308,37 @@ ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
         return ngx_ai_gateway_replace(r, ctx, AIGW_VERDICT_UPSTREAM_ERROR);
     }
 
-    if (ngx_ai_gateway_add_id(r, ctx) != NGX_OK) {
+    if (ngx_ai_gateway_add_own(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * A location of ours; or none was found yet, since nginx refused the request
+ * line or a header, on a server that has one of ours, and what is known of the
+ * path does not lead elsewhere.
+ */
+static ngx_uint_t
+ngx_ai_gateway_is_ours(ngx_http_request_t *r)
+{
+    const ngx_ai_gateway_srv_conf_t  *ascf;
+
+    static ngx_str_t  root = ngx_string("/v1/");
+
+    if (ngx_ai_gateway_alcf(r)->enable) {
+        return 1;
+    }
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_ai_gateway_module);
+
+    return ascf->has_gateway && r->err_status >= NGX_HTTP_BAD_REQUEST
+           && r->phase_handler == 0
+           && (r->uri.len == 0
+               || (r->uri.len >= root.len
+                   && ngx_memcmp(r->uri.data, root.data, root.len) == 0));
 }
 
 
@@ -306,7 +354,7 @@ ngx_ai_gateway_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_ai_gateway_get_ctx(r);
 
-    if (!ngx_ai_gateway_alcf(r)->enable) {
+    if (!ngx_ai_gateway_is_ours(r)) {
         /* another location: the operator's own error page, say */
         return ngx_http_next_header_filter(r);
     }
@@ -326,7 +374,7 @@ ngx_ai_gateway_header_filter(ngx_http_request_t *r)
 
     if (ctx->local) {
 
-        if (ngx_ai_gateway_add_id(r, ctx) != NGX_OK) {
+        if (ngx_ai_gateway_add_own(r, ctx) != NGX_OK) {
             return NGX_ERROR;
         }
 

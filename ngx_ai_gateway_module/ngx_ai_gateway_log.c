@@ -73,6 +73,12 @@ ngx_ai_gateway_settle_answer(ngx_ai_gateway_ctx_t *ctx)
     {
         ctx->tokens = ctx->scan.meter.tokens;
 
+        if (ctx->route == AIGW_ROUTE_EMBEDDINGS) {
+            /* some count a total only: all of it is input */
+            ctx->tokens.prompt_tokens += ctx->tokens.completion_tokens;
+            ctx->tokens.completion_tokens = 0;
+        }
+
         return ctx->complete ? AIGW_SETTLED_EXACT : AIGW_SETTLED_PARTIAL;
     }
 
@@ -263,7 +269,8 @@ ngx_ai_gateway_end(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     if (ngx_ai_gateway_journal() == NULL || !ctx->url_known
         || ctx->verdict == AIGW_VERDICT_METHOD
-        || (ctx->route != AIGW_ROUTE_CHAT
+        || ctx->verdict == AIGW_VERDICT_MODEL_UNKNOWN
+        || (!ngx_ai_gateway_is_metered(ctx)
             && ctx->verdict == AIGW_VERDICT_OK))
     {
         return;

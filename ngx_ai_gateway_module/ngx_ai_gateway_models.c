@@ -1,6 +1,6 @@
 /*
- * GET /v1/models, answered here: the names that the store knows, less those
- * that the key may not use. An upstream's list would show the operator's.
+ * GET /v1/models and one of them, answered here: the names that the store
+ * knows, less those that the key may not use. An upstream's list would show the operator's.
  */
 
 #include "ngx_ai_gateway.h"
@@ -13,6 +13,7 @@
 #define NGX_AI_GATEWAY_MODELS_ITEM                                            \
     "%s{\"id\":\"%*s\",\"object\":\"model\",\"created\":0,"                   \
     "\"owned_by\":\"aigw\"}"
+#define NGX_AI_GATEWAY_MODEL_URI    "/v1/models/"
 
 
 /* The answer under construction. */
@@ -65,8 +66,10 @@ ngx_ai_gateway_add_model(ngx_http_request_t *r, ngx_ai_gateway_list_t *list,
             return NGX_ERROR;
         }
 
-        ngx_memcpy(grown, text->data, text->len);
-        (void) ngx_pfree(r->pool, text->data);
+        if (text->len) {
+            ngx_memcpy(grown, text->data, text->len);
+            (void) ngx_pfree(r->pool, text->data);
+        }
 
         text->data = grown;
         list->size = need * 2;
@@ -98,6 +101,96 @@ ngx_ai_gateway_add_models(ngx_http_request_t *r, ngx_ai_gateway_list_t *list,
     }
 
     return NGX_OK;
+}
+
+
+/* Is name one that the list would show? Names are sorted: looks at those that
+   begin like it. */
+static aigw_err_t
+ngx_ai_gateway_model_known(const char *name)
+{
+    int         cmp;
+    char        names[NGX_AI_GATEWAY_MODELS_PAGE][AIGW_MODEL_MAX + 1];
+    char        last[AIGW_MODEL_MAX + 1];
+    size_t      i, n;
+    aigw_err_t  err;
+    aigw_str_t  after;
+
+    after.data = name;
+    after.len = ngx_strlen(name) - 1;
+
+    do {
+        err = aigw_store_list_model_names(ngx_ai_gateway_store(), after,
+                                          names, NGX_AI_GATEWAY_MODELS_PAGE,
+                                          &n);
+        if (err != AIGW_OK) {
+            return err;
+        }
+
+        for (i = 0; i < n; i++) {
+            cmp = ngx_strcmp(names[i], name);
+
+            if (cmp >= 0) {
+                return cmp == 0 ? AIGW_OK : AIGW_ENOTFOUND;
+            }
+        }
+
+        if (n) {
+            ngx_memcpy(last, names[n - 1], sizeof(last));
+            after.data = last;
+            after.len = ngx_strlen(last);
+        }
+
+    } while (n == NGX_AI_GATEWAY_MODELS_PAGE);
+
+    return AIGW_ENOTFOUND;
+}
+
+
+ngx_int_t
+ngx_ai_gateway_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    const aigw_access_t *access)
+{
+    size_t                 len;
+    aigw_err_t             err;
+    ngx_ai_gateway_list_t  list;
+
+    len = r->uri.len - (sizeof(NGX_AI_GATEWAY_MODEL_URI) - 1);
+
+    if (len > AIGW_MODEL_MAX) {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_MODEL_UNKNOWN,
+                                     "model", NULL);
+    }
+
+    ngx_memcpy(ctx->model, r->uri.data + sizeof(NGX_AI_GATEWAY_MODEL_URI) - 1,
+               len);
+    ctx->model[len] = '\0';
+
+    err = ngx_ai_gateway_model_known(ctx->model);
+
+    if (err == AIGW_ENOTFOUND
+        || (err == AIGW_OK
+            && !ngx_ai_gateway_model_shown(access, ctx->model)))
+    {
+        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_MODEL_UNKNOWN,
+                                     "model", NULL);
+    }
+
+    if (err != AIGW_OK) {
+        return ngx_ai_gateway_refuse_unavailable(r, ctx,
+                                                 "cannot look a model up",
+                                                 err);
+    }
+
+    ngx_memzero(&list, sizeof(ngx_ai_gateway_list_t));
+
+    if (ngx_ai_gateway_add_model(r, &list, ctx->model) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    list.text.data[list.text.len++] = '\n';
+
+    return ngx_ai_gateway_send_json(r, NGX_HTTP_OK, &list.text);
 }
 
 

@@ -8,6 +8,7 @@
 
 static void *ngx_ai_gateway_create_main_conf(ngx_conf_t *cf);
 static char *ngx_ai_gateway_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_ai_gateway_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_ai_gateway_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_ai_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -60,7 +61,7 @@ static ngx_http_module_t  ngx_ai_gateway_module_ctx = {
     ngx_ai_gateway_create_main_conf,       /* create main configuration */
     ngx_ai_gateway_init_main_conf,         /* init main configuration */
 
-    NULL,                                  /* create server configuration */
+    ngx_ai_gateway_create_srv_conf,        /* create server configuration */
     NULL,                                  /* merge server configuration */
 
     ngx_ai_gateway_create_loc_conf,        /* create location configuration */
@@ -125,6 +126,13 @@ ngx_ai_gateway_init_main_conf(ngx_conf_t *cf, void *conf)
 
 
 static void *
+ngx_ai_gateway_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_ai_gateway_srv_conf_t));
+}
+
+
+static void *
 ngx_ai_gateway_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_ai_gateway_loc_conf_t  *alcf;
@@ -152,6 +160,7 @@ ngx_ai_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_ai_gateway_loc_conf_t  *prev = parent;
     ngx_ai_gateway_loc_conf_t  *conf = child;
 
+    ngx_ai_gateway_srv_conf_t   *ascf;
     ngx_ai_gateway_main_conf_t  *amcf;
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
@@ -164,6 +173,11 @@ ngx_ai_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                            "\"ai_gateway on\" needs \"ai_gateway_store DIR\""
                            " in the http block");
         return NGX_CONF_ERROR;
+    }
+
+    if (conf->enable) {
+        ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_ai_gateway_module);
+        ascf->has_gateway = 1;
     }
 
     return NGX_CONF_OK;

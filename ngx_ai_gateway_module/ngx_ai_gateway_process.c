@@ -7,9 +7,10 @@
 #include "ngx_ai_gateway.h"
 
 
-#define NGX_AI_GATEWAY_RETRY_MS     1000
-#define NGX_AI_GATEWAY_CHECK_MS     5000
-#define NGX_AI_GATEWAY_JOIN_MS      1000
+#define NGX_AI_GATEWAY_TICK_MS      1000
+#define NGX_AI_GATEWAY_READER_TICKS 5
+#define NGX_AI_GATEWAY_JOIN_MS      1000   /* at exit */
+#define NGX_AI_GATEWAY_LOST_MS      100    /* in the event loop */
 
 
 /* The one process global of the module. */
@@ -24,6 +25,10 @@ static struct {
     ngx_ai_gateway_main_conf_t  *amcf;
 
     aigw_err_t         flusher_error;   /* as last logged */
+    ngx_uint_t         ticks;
+    ngx_uint_t         lost;            /* the store open here is not the one
+                                           that its path leads to */
+    char               live_path[AIGW_LIVE_PATH_LEN + 1];
     char               fault[AIGW_FAULT_LEN + 1];
 } worker;
 
@@ -139,64 +144,85 @@ ngx_ai_gateway_init_module(ngx_cycle_t *cycle)
 
 
 static void
-ngx_ai_gateway_detach(void)
+ngx_ai_gateway_close_live(void)
 {
     aigw_journal_release(worker.journal);
     worker.journal = NULL;
 
     aigw_live_close(worker.live);
     worker.live = NULL;
-
-    aigw_store_close(worker.store);
-    worker.store = NULL;
 }
 
 
 static aigw_err_t
-ngx_ai_gateway_open(ngx_ai_gateway_main_conf_t *amcf,
+ngx_ai_gateway_open_store(ngx_ai_gateway_main_conf_t *amcf,
     char fault[AIGW_FAULT_LEN + 1])
 {
     int         cleared;
-    char        path[AIGW_LIVE_PATH_LEN + 1];
     aigw_err_t  err;
 
     err = aigw_store_open((char *) amcf->store.data, AIGW_STORE_USAGE_WRITE,
                           &worker.store, fault);
-    if (err != AIGW_OK) {
-        return err;
-    }
 
-    if (aigw_store_check_readers(worker.store, &cleared) == AIGW_OK
+    if (err == AIGW_OK
+        && aigw_store_check_readers(worker.store, &cleared) == AIGW_OK
         && cleared)
     {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "ai_gateway: %d stale reader slots cleared", cleared);
     }
 
+    return err;
+}
+
+
+/* Opens what is not open. Live segment and journal outlast a lost store:
+   calls that are under way still settle. */
+static aigw_err_t
+ngx_ai_gateway_open(ngx_ai_gateway_main_conf_t *amcf,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    char        path[AIGW_LIVE_PATH_LEN + 1];
+    aigw_err_t  err;
+
+    err = ngx_ai_gateway_open_store(amcf, fault);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
     aigw_live_locate(aigw_store_id(worker.store), path);
 
-    err = aigw_live_open(path, worker.store, &worker.live, fault);
+    if (ngx_strcmp(path, worker.live_path) != 0) {
+        ngx_ai_gateway_close_live();
+        ngx_memcpy(worker.live_path, path, sizeof(path));
+    }
 
-    if (err == AIGW_OK) {
+    if (worker.live == NULL) {
+        err = aigw_live_open(path, worker.store, &worker.live, fault);
+    }
+
+    if (err == AIGW_OK && worker.journal == NULL) {
         err = aigw_journal_claim(worker.live, &worker.journal, fault);
     }
 
-    if (err == AIGW_OK) {
-        err = aigw_flusher_start(worker.store, worker.live,
-                                 (unsigned) amcf->flush_interval,
-                                 &worker.flusher);
-        if (err != AIGW_OK) {
-            ngx_snprintf((u_char *) fault, AIGW_FAULT_LEN,
-                         "cannot start the flusher: %s%Z", aigw_strerror(err));
-        }
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    err = aigw_flusher_start(worker.store, worker.live,
+                             (unsigned) amcf->flush_interval,
+                             &worker.flusher);
+    if (err != AIGW_OK) {
+        ngx_snprintf((u_char *) fault, AIGW_FAULT_LEN,
+                     "cannot start the flusher: %s%Z", aigw_strerror(err));
     }
 
     return err;
 }
 
 
-/* Opens everything or nothing; one line in the log for each new cause. */
-static ngx_int_t
+/* Opens everything that is needed; one line in the log for each new cause. */
+static void
 ngx_ai_gateway_attach(ngx_ai_gateway_main_conf_t *amcf)
 {
     char  fault[AIGW_FAULT_LEN + 1];
@@ -211,52 +237,94 @@ ngx_ai_gateway_attach(ngx_ai_gateway_main_conf_t *amcf)
             worker.fault[0] = '\0';
         }
 
-        return NGX_OK;
+        return;
     }
 
-    ngx_ai_gateway_detach();
+    aigw_store_close(worker.store);
+    worker.store = NULL;
 
     if (ngx_strcmp(fault, worker.fault) != 0) {
         ngx_memcpy(worker.fault, fault, sizeof(fault));
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "ai_gateway answers 503: %s", fault);
     }
+}
 
-    return NGX_ERROR;
+
+/* Lets go of a store that is not there any more, unless the flusher is still
+   at work in it. */
+static void
+ngx_ai_gateway_detach(void)
+{
+    if (worker.flusher != NULL
+        && aigw_flusher_stop(worker.flusher, NGX_AI_GATEWAY_LOST_MS)
+           != AIGW_OK)
+    {
+        return;
+    }
+
+    worker.flusher = NULL;
+
+    aigw_store_close(worker.store);
+    worker.store = NULL;
+    worker.lost = 0;
 }
 
 
 static void
-ngx_ai_gateway_timer(ngx_event_t *ev)
+ngx_ai_gateway_check(void)
 {
     int         cleared;
     aigw_err_t  err;
     ngx_uint_t  level;
 
-    if (worker.store == NULL) {
-        (void) ngx_ai_gateway_attach(worker.amcf);
+    if (!worker.lost && !aigw_store_is_current(worker.store)) {
+        worker.lost = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "ai_gateway answers 503: store \"%V\" has been moved,"
+                      " replaced or made unreadable", &worker.amcf->store);
+        ngx_memcpy(worker.fault, "lost", sizeof("lost"));
+    }
 
-    } else {
+    if (worker.lost) {
+        ngx_ai_gateway_detach();
+        return;
+    }
+
+    if (++worker.ticks % NGX_AI_GATEWAY_READER_TICKS == 0) {
         err = aigw_store_check_readers(worker.store, &cleared);
         if (err != AIGW_OK) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                           "ai_gateway: cannot check reader slots: %s",
                           aigw_strerror(err));
         }
+    }
 
-        err = aigw_flusher_error(worker.flusher);
-        if (err != worker.flusher_error) {
-            worker.flusher_error = err;
-            level = (err == AIGW_OK) ? NGX_LOG_WARN : NGX_LOG_ERR;
+    err = aigw_flusher_error(worker.flusher);
 
-            ngx_log_error(level, ngx_cycle->log, 0, "ai_gateway flusher: %s",
-                          aigw_strerror(err));
-        }
+    if (err != worker.flusher_error) {
+        worker.flusher_error = err;
+        level = (err == AIGW_OK) ? NGX_LOG_WARN : NGX_LOG_ERR;
+
+        ngx_log_error(level, ngx_cycle->log, 0, "ai_gateway flusher: %s",
+                      aigw_strerror(err));
+    }
+}
+
+
+static void
+ngx_ai_gateway_timer(ngx_event_t *ev)
+{
+    if (worker.store != NULL) {
+        ngx_ai_gateway_check();
+    }
+
+    if (worker.store == NULL) {
+        ngx_ai_gateway_attach(worker.amcf);
     }
 
     if (!ngx_exiting && !ngx_quit && !ngx_terminate) {
-        ngx_add_timer(ev, worker.store ? NGX_AI_GATEWAY_CHECK_MS
-                                       : NGX_AI_GATEWAY_RETRY_MS);
+        ngx_add_timer(ev, NGX_AI_GATEWAY_TICK_MS);
     }
 }
 
@@ -277,7 +345,7 @@ ngx_ai_gateway_init_process(ngx_cycle_t *cycle)
 
     /* NGX_ERROR here would leave nginx without workers: 503 until it works */
 
-    (void) ngx_ai_gateway_attach(amcf);
+    ngx_ai_gateway_attach(amcf);
 
     worker.amcf = amcf;
     worker.dummy.fd = (ngx_socket_t) -1;
@@ -286,8 +354,7 @@ ngx_ai_gateway_init_process(ngx_cycle_t *cycle)
     worker.timer.log = cycle->log;
     worker.timer.cancelable = 1;
 
-    ngx_add_timer(&worker.timer, worker.store ? NGX_AI_GATEWAY_CHECK_MS
-                                              : NGX_AI_GATEWAY_RETRY_MS);
+    ngx_add_timer(&worker.timer, NGX_AI_GATEWAY_TICK_MS);
 
     return NGX_OK;
 }
@@ -296,12 +363,9 @@ ngx_ai_gateway_init_process(ngx_cycle_t *cycle)
 void
 ngx_ai_gateway_exit_process(ngx_cycle_t *cycle)
 {
-    if (worker.store == NULL) {
-        return;
-    }
-
-    if (aigw_flusher_stop(worker.flusher, NGX_AI_GATEWAY_JOIN_MS)
-        != AIGW_OK)
+    if (worker.flusher != NULL
+        && aigw_flusher_stop(worker.flusher, NGX_AI_GATEWAY_JOIN_MS)
+           != AIGW_OK)
     {
         /* its thread may hold the write transaction: leave all as it is, the
            next leader drains the journal */
@@ -309,14 +373,16 @@ ngx_ai_gateway_exit_process(ngx_cycle_t *cycle)
     }
 
     worker.flusher = NULL;
-    ngx_ai_gateway_detach();
+    ngx_ai_gateway_close_live();
+    aigw_store_close(worker.store);
+    worker.store = NULL;
 }
 
 
 aigw_store_t *
 ngx_ai_gateway_store(void)
 {
-    return worker.store;
+    return worker.lost ? NULL : worker.store;
 }
 
 

@@ -11,7 +11,7 @@ run_packages=(
     libcjson-dev libcurl4-openssl-dev liblmdb-dev libsmartcols-dev libssl-dev
     nginx nginx-dev
 )
-test_packages=(openssl perl procps)
+test_packages=(clang-14 libclang-rt-14-dev openssl perl procps)
 
 policy=/usr/sbin/policy-rc.d
 saved=$policy.aigw-saved

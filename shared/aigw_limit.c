@@ -92,6 +92,23 @@ aigw_limit_model_allowed(aigw_str_t patterns, aigw_str_t model)
 }
 
 
+int
+aigw_limit_model_named(aigw_str_t patterns, aigw_str_t model)
+{
+    aigw_str_t  item;
+
+    while (next_item(&patterns, &item)) {
+        if (item.len == model.len && item.len > 0
+            && memcmp(item.data, model.data, item.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 aigw_err_t
 aigw_limit_check_models(aigw_str_t patterns)
 {

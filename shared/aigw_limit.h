@@ -16,6 +16,9 @@
  */
 int aigw_limit_model_allowed(aigw_str_t patterns, aigw_str_t model);
 
+/* Does the list have this very name, not by a wildcard? */
+int aigw_limit_model_named(aigw_str_t patterns, aigw_str_t model);
+
 /* A list as --models takes it: no empty item, no blanks, no control
    characters, at most AIGW_MODELS_MAX bytes. AIGW_EINVAL else. */
 aigw_err_t aigw_limit_check_models(aigw_str_t patterns) AIGW_CHECKED;

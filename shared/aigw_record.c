@@ -168,6 +168,7 @@ aigw_record_pack_model(const aigw_model_t *model, uint8_t *buf)
     aigw_writer_t  w = writer(buf);
 
     aigw_write_text(&w, model->name, AIGW_MODEL_MAX);
+    aigw_write_text(&w, model->alias_of, AIGW_MODEL_MAX);
     aigw_write_int(&w, (uint64_t) model->created_ms, 8);
 
     return (size_t) (w.p - buf);
@@ -182,6 +183,7 @@ aigw_record_unpack_model(const uint8_t *buf, size_t len, aigw_model_t *model)
     aigw_reader_t  r = aigw_reader(buf, len);
 
     aigw_read_text(&r, m.name, AIGW_MODEL_MAX);
+    aigw_read_text(&r, m.alias_of, AIGW_MODEL_MAX);
     m.created_ms = read_time(&r);
 
     err = aigw_reader_end(&r);

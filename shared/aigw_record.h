@@ -57,6 +57,7 @@ typedef struct {
 
 typedef struct {
     char       name[AIGW_MODEL_MAX + 1];
+    char       alias_of[AIGW_MODEL_MAX + 1];   /* empty: no alias */
     int64_t    created_ms;
 } aigw_model_t;
 
@@ -96,6 +97,8 @@ typedef enum {
     AIGW_ROUTE_NONE = 0,
     AIGW_ROUTE_CHAT,                  /* /v1/chat/completions */
     AIGW_ROUTE_MODELS,                /* /v1/models, answered locally */
+    AIGW_ROUTE_COMPLETIONS,           /* /v1/completions */
+    AIGW_ROUTE_EMBEDDINGS,            /* /v1/embeddings */
     AIGW_ROUTE_MAX
 } aigw_route_t;
 

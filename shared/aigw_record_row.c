@@ -295,7 +295,8 @@ const char *
 aigw_record_route_name(unsigned route)
 {
     static const char *const  names[AIGW_ROUTE_MAX] = {
-        "none", "/v1/chat/completions", "/v1/models"
+        "none", "/v1/chat/completions", "/v1/models", "/v1/completions",
+        "/v1/embeddings"
     };
 
     return route < AIGW_ROUTE_MAX ? names[route] : "none";

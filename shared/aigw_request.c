@@ -108,6 +108,8 @@ request_model(aigw_request_t *req, const aigw_json_value_t *value)
 
     memcpy(req->model, value->text.data, value->text.len);
     req->model_len = (uint8_t) value->text.len;
+    req->model_start = value->start;
+    req->model_bytes = (uint32_t) (value->end - value->start);
     req->model_seen = 1;
 
     return AIGW_OK;
@@ -331,4 +333,14 @@ aigw_request_splices(const aigw_request_t *req,
     }
 
     return 1;
+}
+
+
+void
+aigw_request_model_splice(const aigw_request_t *req, aigw_str_t text,
+    aigw_request_splice_t *splice)
+{
+    splice->offset = req->model_start;
+    splice->blank = req->model_bytes;
+    splice->text = text;
 }

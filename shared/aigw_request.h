@@ -28,7 +28,7 @@
 typedef struct {
     uint64_t       offset;
     uint32_t       blank;
-    aigw_str_t     text;              /* static storage */
+    aigw_str_t     text;              /* static, or the caller's */
 } aigw_request_splice_t;
 
 
@@ -54,6 +54,8 @@ typedef struct {
     uint64_t       root_start;        /* offset just behind the root's '{' */
     uint64_t       options_start;     /* first byte of stream_options' value */
     uint64_t       include_start;     /* first byte of include_usage's value */
+    uint64_t       model_start;       /* model: its value's first byte */
+    uint32_t       model_bytes;       /* as it stands there, with its quotes */
     uint8_t        options_type;      /* aigw_json_type_t, 0 = absent */
     uint8_t        include_type;
     unsigned       options_empty:1;
@@ -83,5 +85,10 @@ aigw_err_t aigw_request_finish(aigw_request_t *req) AIGW_CHECKED;
  */
 unsigned aigw_request_splices(const aigw_request_t *req,
     aigw_request_splice_t splice[AIGW_REQUEST_SPLICES]);
+
+/* The edit that names another model: `text` is a JSON string with its quotes
+   (borrowed by the splice). */
+void aigw_request_model_splice(const aigw_request_t *req, aigw_str_t text,
+    aigw_request_splice_t *splice);
 
 #endif /* AIGW_REQUEST_H */

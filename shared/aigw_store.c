@@ -8,11 +8,13 @@
 #endif
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 #include "aigw_store_internal.h"
 
@@ -268,6 +270,31 @@ aigw_store_clean_path(const char *path, char dir[AIGW_STORE_PATH_MAX + 1],
 }
 
 
+/* What aigw_store_is_current compares with. */
+static aigw_err_t
+remember_file(aigw_store_t *s, const char *dir,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    struct stat  st;
+
+    if (asprintf(&s->control_file, "%s/control/data.mdb", dir) == -1) {
+        s->control_file = NULL;
+        return aigw_store_fault(fault, AIGW_ENOMEM, "out of memory");
+    }
+
+    if (stat(s->control_file, &st) == -1) {
+        return aigw_store_fault(fault, aigw_from_errno(errno),
+                                "cannot look at '%s': %s", s->control_file,
+                                strerror(errno));
+    }
+
+    s->control_dev = st.st_dev;
+    s->control_ino = st.st_ino;
+
+    return AIGW_OK;
+}
+
+
 aigw_err_t
 aigw_store_open_maps(const char *path, unsigned flags,
     const aigw_store_maps_t *maps, aigw_store_t **store,
@@ -294,6 +321,10 @@ aigw_store_open_maps(const char *path, unsigned flags,
     }
 
     err = open_both(s, dir, flags, maps, fault);
+
+    if (err == AIGW_OK) {
+        err = remember_file(s, dir, fault);
+    }
 
     if (err != AIGW_OK) {
         aigw_store_close(s);
@@ -327,6 +358,7 @@ aigw_store_close(aigw_store_t *store)
 
     aigw_db_close(store->usage);
     aigw_db_close(store->control);
+    free(store->control_file);
     free(store);
 }
 
@@ -335,6 +367,18 @@ aigw_str_t
 aigw_store_id(const aigw_store_t *store)
 {
     return (aigw_str_t) { AIGW_STORE_ID_LEN, store->id };
+}
+
+
+int
+aigw_store_is_current(const aigw_store_t *store)
+{
+    struct stat  st;
+
+    return stat(store->control_file, &st) == 0
+           && st.st_dev == store->control_dev
+           && st.st_ino == store->control_ino
+           && faccessat(AT_FDCWD, store->control_file, R_OK, AT_EACCESS) == 0;
 }
 
 

@@ -53,6 +53,11 @@ void aigw_store_close(aigw_store_t *store);
 /* Random, made at init: names the live segment. Lives as long as store. */
 aigw_str_t aigw_store_id(const aigw_store_t *store);
 
+/* Is what was opened still what the path leads to, and readable? A store that
+   was moved, replaced or locked away goes on being mapped. Asks the file
+   system: for a timer. */
+int aigw_store_is_current(const aigw_store_t *store);
+
 /* Clears reader slots of dead processes; at start and on a timer. */
 aigw_err_t aigw_store_check_readers(aigw_store_t *store, int *cleared)
     AIGW_CHECKED;
@@ -102,6 +107,11 @@ aigw_err_t aigw_store_find_access(aigw_store_t *store,
    AIGW_ENOTFOUND: none, the model cannot be called. */
 aigw_err_t aigw_store_find_price(aigw_store_t *store, aigw_str_t model,
     int64_t now_ms, aigw_price_t *price) AIGW_CHECKED;
+
+/* The model that name stands for; its price and name upstream count.
+   AIGW_ENOTFOUND: name is no alias. */
+aigw_err_t aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
+    char target[AIGW_MODEL_MAX + 1]) AIGW_CHECKED;
 
 aigw_err_t aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
     aigw_upstream_t *upstream) AIGW_CHECKED;
@@ -181,7 +191,12 @@ aigw_err_t aigw_store_update_project(aigw_store_t *store,
 aigw_err_t aigw_store_update_key(aigw_store_t *store, const aigw_key_t *key)
     AIGW_CHECKED;
 
-/* Makes or replaces. Sets created_ms where it is new. */
+/*
+ * Makes it, or gives it another alias_of; an empty one keeps the old one. Sets
+ * model to what is stored. AIGW_EINVAL: an alias of itself. AIGW_EEXIST: an
+ * alias of an alias, or an alias of what has aliases. alias_of need not be
+ * known: a model is there to be called without having been set.
+ */
 aigw_err_t aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
     AIGW_CHECKED;
 

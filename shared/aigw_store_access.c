@@ -99,7 +99,7 @@ aigw_store_find_access(aigw_store_t *store,
 /* Others have the price of "*": a NUL might look like the end of another's
    name. */
 static int
-can_have_price(aigw_str_t model)
+can_be_model(aigw_str_t model)
 {
     return model.len > 0 && model.len <= AIGW_MODEL_MAX
            && memchr(model.data, '\0', model.len) == NULL;
@@ -143,7 +143,7 @@ aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
     aigw_db_read(store->control, &txn);
     aigw_db_cursor(&cur, &txn, AIGW_CONTROL_PRICES);
 
-    if ((!can_have_price(model)
+    if ((!can_be_model(model)
          || !find_price(&txn, &cur, model, now_ms, &entry))
         && !find_price(&txn, &cur, any, now_ms, &entry))
     {
@@ -155,6 +155,39 @@ aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
 
     if (err == AIGW_OK) {
         *price = entry.price;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
+    char target[AIGW_MODEL_MAX + 1])
+{
+    aigw_err_t     err;
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+    aigw_model_t   model;
+
+    if (!can_be_model(name)) {
+        return AIGW_ENOTFOUND;
+    }
+
+    aigw_db_read(store->control, &txn);
+    aigw_store_key_text(&at, name);
+
+    if (!aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                         aigw_store_unpack_model, &model)
+        || model.alias_of[0] == '\0')
+    {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+    }
+
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        copy_text(target, model.alias_of);
     }
 
     return err;

@@ -66,6 +66,9 @@ struct aigw_store_s {
     aigw_db_t  *control;
     aigw_db_t  *usage;                /* NULL: not opened */
     char        id[AIGW_STORE_ID_LEN + 1];
+    char       *control_file;         /* as opened, and which file that was */
+    dev_t       control_dev;
+    ino_t       control_ino;
 };
 
 

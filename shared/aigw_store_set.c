@@ -9,19 +9,63 @@
 #include "aigw_store_internal.h"
 
 
+static int
+is_alias(aigw_db_txn_t *txn, aigw_str_t name)
+{
+    aigw_db_key_t  at;
+    aigw_model_t   model;
+
+    aigw_store_key_text(&at, name);
+
+    return aigw_store_load(txn, AIGW_CONTROL_MODELS, &at,
+                           aigw_store_unpack_model, &model)
+           && model.alias_of[0] != '\0';
+}
+
+
+static int
+has_alias(aigw_db_txn_t *txn, const char *name)
+{
+    int               more;
+    aigw_db_key_t     first;
+    aigw_model_t      model = { 0 };
+    aigw_db_cursor_t  cur;
+
+    aigw_db_cursor(&cur, txn, AIGW_CONTROL_MODELS);
+    aigw_db_key(&first);
+
+    for (more = aigw_db_seek(&cur, &first); more; more = aigw_db_next(&cur)) {
+        aigw_db_fail(txn, aigw_record_unpack_model(cur.value.data,
+                                                   cur.value.len, &model));
+
+        if (txn->err != AIGW_OK || strcmp(model.alias_of, name) == 0) {
+            break;
+        }
+    }
+
+    aigw_db_cursor_close(&cur);
+
+    return more;
+}
+
+
 aigw_err_t
 aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
 {
     uint8_t        buf[AIGW_RECORD_MAX];
     aigw_err_t     err;
-    aigw_str_t     name;
+    aigw_str_t     name, target;
     aigw_model_t   old, m;
     aigw_db_key_t  at;
     aigw_db_txn_t  txn;
 
     name = aigw_store_text(model->name, sizeof(model->name));
+    target = aigw_store_text(model->alias_of, sizeof(model->alias_of));
 
-    if (aigw_store_check_model(name) != AIGW_OK) {
+    if (aigw_store_check_model(name) != AIGW_OK
+        || (target.len > 0 && aigw_store_check_model(target) != AIGW_OK)
+        || strcmp(model->name, model->alias_of) == 0)
+    {
         return AIGW_EINVAL;
     }
 
@@ -30,9 +74,24 @@ aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
     aigw_db_write(store->control, &txn);
     aigw_store_key_text(&at, name);
 
-    m.created_ms = aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
-                                   aigw_store_unpack_model, &old)
-                   ? old.created_ms : aigw_time_now_ms();
+    if (aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                        aigw_store_unpack_model, &old))
+    {
+        m.created_ms = old.created_ms;
+
+        if (target.len == 0) {
+            memcpy(m.alias_of, old.alias_of, sizeof(m.alias_of));
+        }
+
+    } else {
+        m.created_ms = aigw_time_now_ms();
+    }
+
+    if (target.len > 0
+        && (is_alias(&txn, target) || has_alias(&txn, m.name)))
+    {
+        aigw_db_fail(&txn, AIGW_EEXIST);
+    }
 
     aigw_db_put(&txn, AIGW_CONTROL_MODELS, &at, buf,
                 aigw_record_pack_model(&m, buf));

@@ -41,6 +41,10 @@ static const aigw_verdict_info_t  verdicts[AIGW_VERDICT_MAX] = {
         { 404, AIGW_RETRY_DEFAULT, REQUEST, "model_not_found",
           "That model has no price here and cannot be called. GET /v1/models"
           " lists those that can." },
+    [AIGW_VERDICT_MODEL_UNKNOWN] =
+        { 404, AIGW_RETRY_DEFAULT, REQUEST, "model_not_found",
+          "There is no such model here, or this API key may not use it. GET"
+          " /v1/models lists those that it may." },
     [AIGW_VERDICT_QUOTA_SPENT] =
         { 429, AIGW_RETRY_NEVER, "insufficient_quota", "insufficient_quota",
           "The quota is spent. Ask your admin to raise it." },
@@ -69,7 +73,8 @@ static const aigw_verdict_info_t  verdicts[AIGW_VERDICT_MAX] = {
     [AIGW_VERDICT_UNKNOWN_URL] =
         { 404, AIGW_RETRY_DEFAULT, REQUEST, "unknown_url",
           "This gateway has no such path. It serves POST"
-          " /v1/chat/completions and GET /v1/models." },
+          " /v1/chat/completions, /v1/completions and /v1/embeddings, and GET"
+          " /v1/models." },
     [AIGW_VERDICT_METHOD] =
         { 405, AIGW_RETRY_DEFAULT, REQUEST, "unknown_url",
           "This path takes another method: see the header Allow." },

@@ -42,6 +42,7 @@ typedef enum {
     AIGW_VERDICT_BAD_REQUEST,         /* nginx itself refused it: 400 */
     AIGW_VERDICT_CLIENT_CLOSED,       /* the client left before the answer */
     AIGW_VERDICT_INTERNAL,
+    AIGW_VERDICT_MODEL_UNKNOWN,       /* GET /v1/models/{id} */
 
     AIGW_VERDICT_MAX
 } aigw_verdict_t;

@@ -19,6 +19,7 @@ use AIGW;
 my @names = qw(bare again ours);
 my @order = qw(bare again bare ours again ours);
 my $rounds = $ENV{ROUNDS} // 5;
+my $only = $ENV{ONLY} // '';
 my $streams = 1000;
 
 # The last processor is the workers'.
@@ -77,10 +78,10 @@ sub bench () {
     }
 
     my @found = map { measure($_) }
-        grep { $_->{name} =~ /$ENV{ONLY}/ || !length $ENV{ONLY} } @scenarios;
+        grep { $_->{name} =~ /(?:$only)/ } @scenarios;
 
     stop($_) for values %server;
-    push @found, memory($key) if 'streams' =~ /$ENV{ONLY}/;
+    push @found, memory($key) if 'open streams' =~ /(?:$only)/;
     table(@found);
 }
 
@@ -157,19 +158,20 @@ sub start ($name) {
         '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf"],
         stderr => "$dir/stderr");
     my $deadline = time + 10;
+    my $worker;
 
-    while (!IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port))
+    while (!defined $worker || !IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => $port))
     {
         die AIGW::slurp("$dir/stderr") . AIGW::slurp("$dir/error.log")
             if time > $deadline || !$p->alive;
         sleep 0.01;
+        ($worker) = grep {
+            AIGW::slurp("/proc/$_/cmdline") =~ /^nginx: worker process\0*$/
+        } $p->children;
     }
 
     $t->{live} //= $t->json('store', 'stats')->{live_path} if $name eq 'ours';
-
-    my ($worker) = grep {
-        AIGW::slurp("/proc/$_/cmdline") =~ /^nginx: worker process\0*$/
-    } $p->children;
 
     return { name => $name, process => $p, worker => $worker, port => $port };
 }

@@ -10,9 +10,9 @@
 #   $t->finish;
 #
 # From the environment: AIGW_BUILD (default build/), AIGW_NGINX (the binary),
-# TEST_VERBOSE=1 (commands),
-# TEST_CATLOG=1 (prints error.log), TEST_LEAVE=1 (keeps the directory),
-# TEST_DEBUG=1 (error_log debug, where nginx prints keys: no search for them).
+# TEST_VERBOSE=1 (commands), TEST_CATLOG=1 (prints error.log), TEST_LEAVE=1
+# (keeps the directory), TEST_DEBUG=1 (error_log debug, where nginx prints keys:
+# no search for them).
 
 package AIGW;
 

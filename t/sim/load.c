@@ -33,6 +33,7 @@ typedef struct {
     int        fd;
     size_t     sent;
     size_t     len;                   /* of in */
+    size_t     got;                   /* of the answer */
     uint64_t   start_us;
     uint32_t   first_us;
     char       in[IN_SIZE];
@@ -131,7 +132,7 @@ client_connect(client_t *client)
     struct epoll_event  event = { .events = EPOLLIN|EPOLLOUT,
                                   .data.ptr = client };
 
-    client->len = client->sent = 0;
+    client->len = client->sent = client->got = 0;
     client->fd = socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0);
 
     if (client->fd < 0
@@ -154,7 +155,7 @@ client_start(client_t *client)
     }
 
     load.started++;
-    client->sent = client->len = 0;
+    client->sent = client->len = client->got = 0;
     client->start_us = now_us();
 }
 
@@ -178,8 +179,8 @@ client_write(client_t *client)
 }
 
 
-/* Is the answer in `in` whole? Chunked: its end is looked for, not parsed;
-   what is behind it has been cut down to a tail by then. */
+/* Is the answer whole? By its length, got being all bytes of it so far; if
+   chunked, its end is looked for, not parsed. */
 static int
 is_whole(const client_t *client)
 {
@@ -198,7 +199,7 @@ is_whole(const client_t *client)
         return memcmp(client->in + client->len - 5, "0\r\n\r\n", 5) == 0;
     }
 
-    return client->len >= (size_t) (head + 4 - client->in)
+    return client->got >= (size_t) (head + 4 - client->in)
                           + strtoul(length + 18, NULL, 10);
 }
 
@@ -242,6 +243,7 @@ client_read(client_t *client)
     }
 
     client->len += (size_t) n;
+    client->got += (size_t) n;
     load.bytes += (uint64_t) n;
 
     if (!is_whole(client)) {

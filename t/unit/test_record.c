@@ -110,6 +110,7 @@ fill_model(void *record)
     aigw_model_t  *m = record;
 
     full(m->name, AIGW_MODEL_MAX);
+    full(m->alias_of, AIGW_MODEL_MAX);
     m->created_ms = 5;
 }
 
@@ -234,7 +235,8 @@ sane_model(const void *record)
 {
     const aigw_model_t  *m = record;
 
-    return memchr(m->name, '\0', sizeof(m->name)) != NULL;
+    return memchr(m->name, '\0', sizeof(m->name))
+           && memchr(m->alias_of, '\0', sizeof(m->alias_of));
 }
 
 

@@ -96,6 +96,68 @@ test_prices(void)
 }
 
 
+static aigw_err_t
+set_alias(aigw_store_t *s, const char *name, const char *alias_of)
+{
+    aigw_model_t  m = { 0 };
+
+    strcpy(m.name, name);
+    strcpy(m.alias_of, alias_of);
+
+    return aigw_store_set_model(s, &m);
+}
+
+
+static void
+test_aliases(void)
+{
+    char           names[4][AIGW_MODEL_MAX + 1];
+    char           target[AIGW_MODEL_MAX + 1] = "as before";
+    size_t         n;
+    aigw_str_t     odd = { 3, "a\0b" };
+    aigw_model_t   m;
+    aigw_store_t  *s;
+
+    s = test_fresh(AIGW_STORE_CONTROL_WRITE);
+
+    is_int(set_alias(s, "fast", "gpt-4o-mini"), AIGW_OK, "of what nobody set");
+    is_int(set_alias(s, "plain", ""), AIGW_OK, "a plain model");
+    is_int(aigw_store_find_alias(s, str("plain"), target), AIGW_ENOTFOUND,
+           "is no alias");
+    is_int(aigw_store_find_alias(s, str("nosuch"), target), AIGW_ENOTFOUND,
+           "nor is one that nobody knows");
+    is_int(aigw_store_find_alias(s, str(""), target), AIGW_ENOTFOUND, "empty");
+    is_int(aigw_store_find_alias(s, odd, target), AIGW_ENOTFOUND, "NUL");
+    ok(strcmp(target, "as before") == 0, "nothing said then");
+    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_OK, "fast");
+    ok(strcmp(target, "gpt-4o-mini") == 0, "stands for its target");
+
+    is_int(set_alias(s, "x", "x"), AIGW_EINVAL, "not of itself");
+    is_int(set_alias(s, "x", "a,b"), AIGW_EINVAL, "not of a bad name");
+    is_int(set_alias(s, "x", "fast"), AIGW_EEXIST, "not of an alias");
+    is_int(set_alias(s, "gpt-4o-mini", "plain"), AIGW_EEXIST,
+           "not what has an alias");
+    is_int(set_alias(s, "gpt-4o-mini", "fast"), AIGW_EEXIST, "no loop");
+    is_int(aigw_store_find_model(s, str("x"), &m), AIGW_ENOTFOUND,
+           "nothing was made");
+
+    is_int(set_alias(s, "fast", ""), AIGW_OK, "set again without a target");
+    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_OK,
+           "stays an alias");
+    is_int(set_alias(s, "fast", "plain"), AIGW_OK, "another target");
+    ok(aigw_store_find_alias(s, str("fast"), target) == AIGW_OK
+       && strcmp(target, "plain") == 0, "counts");
+    is_int(set_alias(s, "gpt-4o-mini", "plain"), AIGW_OK,
+           "the old target is free");
+
+    is_int(aigw_store_list_model_names(s, str(""), names, 4, &n), AIGW_OK,
+           "names");
+    ok(n == 3 && strcmp(names[0], "fast") == 0, "have the aliases");
+
+    aigw_store_close(s);
+}
+
+
 static void
 test_models(void)
 {
@@ -286,6 +348,7 @@ main(void)
     test_begin();
 
     test_prices();
+    test_aliases();
     test_models();
     test_upstreams();
     test_settings();

@@ -1,0 +1,161 @@
+/*
+ * The meter, for JSON and for streams, hiding on and off. For any split: the
+ * same facts and the same bytes. Hiding changes no fact; what has passed it
+ * passes it again unchanged; without it every byte passes.
+ */
+
+#include "aigw.h"
+#include "aigw_usage.h"
+#include "fuzz.h"
+
+
+/* mode */
+#define M_JSON  1
+#define M_LONG  2                      /* an event near the limit of holding */
+
+#define LONG  (AIGW_USAGE_HOLD_MAX - 200)
+
+
+/* A caller that does with the pieces what the module does. */
+typedef struct {
+    aigw_usage_meter_t  m;
+    aigw_usage_piece_t  piece;
+    unsigned char       held[AIGW_USAGE_HOLD_MAX];
+    size_t              held_len;
+    unsigned char       passed[2 * FUZZ_PIECE];
+    size_t              passed_len;
+} caller_t;
+
+
+static void
+pass(caller_t *c, const unsigned char *data, size_t len)
+{
+    fuzz_check(c->passed_len + len <= sizeof(c->passed), "no byte twice");
+    memcpy(c->passed + c->passed_len, data, len);
+    c->passed_len += len;
+}
+
+
+static void
+settle_held(caller_t *c)
+{
+    fuzz_check(!c->piece.release || !c->piece.drop, "one fate");
+
+    if (c->piece.release) {
+        pass(c, c->held, c->held_len);
+    }
+
+    if (c->piece.release || c->piece.drop) {
+        c->held_len = 0;
+    }
+}
+
+
+static void
+feed(caller_t *c, const unsigned char *data, size_t n)
+{
+    unsigned char       *piece = fuzz_open(data, n);
+    aigw_usage_piece_t  *p = &c->piece;
+
+    aigw_usage_feed(&c->m, piece, n, p);
+    settle_held(c);
+    pass(c, piece, p->keep);
+
+    fuzz_check(c->held_len + p->hold <= AIGW_USAGE_HOLD_MAX, "8 KiB at most");
+    memcpy(c->held + c->held_len, piece + n - p->hold, p->hold);
+    c->held_len += p->hold;
+    fuzz_close(piece, n);
+}
+
+
+static void
+meter(caller_t *c, const fuzz_cut_t *cut, int hide, const unsigned char *doc,
+    size_t len)
+{
+    size_t    pos, n;
+    unsigned  i = 0;
+
+    static unsigned char  line[LONG];
+
+    memset(c, 0xa5, sizeof(c->m));
+    c->passed_len = 0;
+    c->held_len = 0;
+    aigw_usage_init(&c->m, cut->mode & M_JSON ? AIGW_USAGE_JSON
+                                              : AIGW_USAGE_SSE, hide);
+
+    if (cut->mode & M_LONG) {
+        memset(line, 'x', sizeof(line) - 1);
+        line[sizeof(line) - 1] = '\n';
+        feed(c, line, sizeof(line));
+    }
+
+    for (pos = 0; pos < len; pos += n) {
+        n = fuzz_len(cut, i++, len - pos);
+        feed(c, doc + pos, n);
+    }
+
+    aigw_usage_finish(&c->m, &c->piece);
+    settle_held(c);
+    fuzz_check(c->held_len == 0, "nothing stays behind");
+}
+
+
+static void
+add_facts(const aigw_usage_meter_t *m)
+{
+    fuzz_add_int(m->seen);
+
+    if (m->seen) {
+        fuzz_add(&m->tokens, sizeof(m->tokens));
+        fuzz_check(m->tokens.cached_tokens <= m->tokens.prompt_tokens
+                   && m->tokens.reasoning_tokens
+                      <= m->tokens.completion_tokens, "a part is a part");
+    }
+
+    fuzz_add_int(m->flags);
+    fuzz_add_int((int64_t) m->text_bytes);
+    fuzz_add_int((int64_t) m->events);
+    fuzz_add_int(m->error << 2 | m->done << 1 | m->malformed);
+}
+
+
+static void
+run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
+{
+    static caller_t  open, hide, again;
+
+    size_t  facts, extra = cut->mode & M_LONG ? LONG : 0;
+
+    meter(&open, cut, 0, doc, len);
+    fuzz_check(open.passed_len == extra + len
+               && memcmp(open.passed + extra, doc, len) == 0, "every byte");
+    add_facts(&open.m);
+    facts = fuzz_used;
+
+    if (cut->mode & M_JSON) {
+        return;
+    }
+
+    meter(&hide, cut, 1, doc, len);
+    add_facts(&hide.m);
+    fuzz_check(fuzz_used == 2 * facts
+               && memcmp(fuzz_log, fuzz_log + facts, facts) == 0,
+               "hiding changes no fact");
+    fuzz_add(hide.passed, hide.passed_len);
+
+    if (cut->len[0] == FUZZ_PIECE) {
+        fuzz_cut_t  plain = { 0, { FUZZ_PIECE, FUZZ_PIECE, FUZZ_PIECE } };
+
+        meter(&again, &plain, 1, hide.passed, hide.passed_len);
+        fuzz_check(again.passed_len == hide.passed_len
+                   && memcmp(again.passed, hide.passed, hide.passed_len) == 0,
+                   "what has passed passes again");
+    }
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return size > FUZZ_PIECE / 2 ? 0 : fuzz_same(run, data, size);
+}
