@@ -1,6 +1,7 @@
 /*
  * GET /v1/models and one of them, answered here: the names that the store
- * knows, less those that the key may not use. An upstream's list would show the operator's.
+ * knows, less those that the key may not use. An upstream would list the
+ * operator's.
  */
 
 #include "ngx_ai_gateway.h"

@@ -210,6 +210,16 @@ aigw_db_info(aigw_db_t *db, aigw_db_info_t *info)
 }
 
 
+uint64_t
+aigw_db_version(const aigw_db_t *db)
+{
+    MDB_envinfo  info;
+
+    return db != NULL && mdb_env_info(db->env, &info) == MDB_SUCCESS
+           ? info.me_last_txnid : 0;
+}
+
+
 /*
  * Renews the handle's reader *txn, or makes *txn; once more after what can be
  * mended: another process has grown the file (the map must follow, which is
@@ -236,23 +246,27 @@ begin(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
 }
 
 
+/* The same for txn, which keeps the error. */
 static void
-init_txn(aigw_db_t *db, aigw_db_txn_t *txn)
+start(aigw_db_txn_t *txn, unsigned flags, int renew)
 {
-    *txn = (aigw_db_txn_t) {
-        .db = db, .err = db == NULL ? AIGW_EINVAL : AIGW_OK
-    };
+    aigw_db_fail(txn, from_mdb(begin(txn->db, flags, &txn->mdb, renew)));
+
+    if (txn->err != AIGW_OK) {
+        txn->mdb = NULL;
+    }
 }
 
 
 void
 aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
 {
-    int  rc, renew;
+    int  renew;
 
-    init_txn(db, txn);
+    *txn = (aigw_db_txn_t) { .db = db };
 
-    if (txn->err != AIGW_OK) {
+    if (db == NULL) {
+        txn->err = AIGW_EINVAL;
         return;
     }
 
@@ -261,14 +275,13 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
     renew = txn->held && db->reader != NULL;
     txn->mdb = renew ? db->reader : NULL;
 
-    rc = begin(db, MDB_RDONLY, &txn->mdb, renew);
+    start(txn, MDB_RDONLY, renew);
 
-    if (rc != MDB_SUCCESS) {
-        aigw_db_fail(txn, from_mdb(rc));
-        txn->mdb = NULL;
+    if (txn->err != AIGW_OK) {
         return;
     }
 
+    txn->version = mdb_txn_id(txn->mdb);
     db->reading++;
 
     if (txn->held) {
@@ -281,21 +294,14 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
 void
 aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn)
 {
-    int  rc;
+    *txn = (aigw_db_txn_t) { .db = db, .write = 1 };
 
-    init_txn(db, txn);
-    txn->write = 1;
-
-    if (txn->err != AIGW_OK) {
+    if (db == NULL) {
+        txn->err = AIGW_EINVAL;
         return;
     }
 
-    rc = begin(db, 0, &txn->mdb, 0);
-
-    if (rc != MDB_SUCCESS) {
-        aigw_db_fail(txn, from_mdb(rc));
-        txn->mdb = NULL;
-    }
+    start(txn, 0, 0);
 }
 
 

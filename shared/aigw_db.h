@@ -61,6 +61,7 @@ typedef struct {
     struct MDB_txn   *mdb;
     aigw_err_t        err;            /* the first one */
     int               cause;          /* its errno */
+    uint64_t          version;        /* what is read: see aigw_db_version */
     unsigned          write:1;
     unsigned          held:1;         /* the handle's own reader */
 } aigw_db_txn_t;
@@ -91,6 +92,11 @@ void aigw_db_close(aigw_db_t *db);
 aigw_err_t aigw_db_check_readers(aigw_db_t *db, int *cleared) AIGW_CHECKED;
 
 aigw_err_t aigw_db_info(aigw_db_t *db, aigw_db_info_t *info) AIGW_CHECKED;
+
+
+/* The number of the last commit by anybody, 0 if it cannot be told: no lock, no
+   system call. As long as it is a read's version, that read still holds. */
+uint64_t aigw_db_version(const aigw_db_t *db);
 
 
 /* Begin; a failure stands in txn->err. db NULL (not opened): AIGW_EINVAL.

@@ -359,6 +359,7 @@ aigw_store_close(aigw_store_t *store)
     aigw_db_close(store->usage);
     aigw_db_close(store->control);
     free(store->control_file);
+    free(store->cache);
     free(store);
 }
 

@@ -62,13 +62,17 @@ typedef enum {
 #define AIGW_META_SKEW       "skew_ms"
 
 
+typedef struct aigw_store_cache_s  aigw_store_cache_t;
+
+
 struct aigw_store_s {
-    aigw_db_t  *control;
-    aigw_db_t  *usage;                /* NULL: not opened */
-    char        id[AIGW_STORE_ID_LEN + 1];
-    char       *control_file;         /* as opened, and which file that was */
-    dev_t       control_dev;
-    ino_t       control_ino;
+    aigw_db_t           *control;
+    aigw_db_t           *usage;       /* NULL: not opened */
+    aigw_store_cache_t  *cache;       /* of control; NULL: nothing yet */
+    char                 id[AIGW_STORE_ID_LEN + 1];
+    char                *control_file; /* as opened, and which file that was */
+    dev_t                control_dev;
+    ino_t                control_ino;
 };
 
 
@@ -129,6 +133,42 @@ int aigw_store_load(aigw_db_txn_t *txn, unsigned table,
 /* The same, where there is one by another entry's word: else it is corrupt. */
 void aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record);
+
+/* --- aigw_store_cache.c: look-ups of the request's path --- */
+
+typedef enum {
+    AIGW_STORE_CACHED_ACCESS = 1,     /* by a key's hash */
+    AIGW_STORE_CACHED_PRICE,          /* by a model's name */
+    AIGW_STORE_CACHED_ALIAS,          /* the same; empty: it is none */
+    AIGW_STORE_CACHED_UPSTREAM        /* by its name */
+} aigw_store_cached_kind_t;
+
+
+typedef struct {
+    uint64_t                  version; /* of control; 0: a free entry */
+    int64_t                   from_ms; /* in force from then on, */
+    int64_t                   until_ms; /* and before */
+    aigw_store_cached_kind_t  kind;
+    size_t                    len;
+    char                      key[AIGW_MODEL_MAX];
+    union {
+        aigw_access_t         access;
+        aigw_price_t          price;
+        aigw_upstream_t       upstream;
+        char                  alias[AIGW_MODEL_MAX + 1];
+    } value;
+} aigw_store_cached_t;
+
+/* What was read for key, if no commit came since and it is in force at now_ms;
+   NULL: read it. Valid until the next put. */
+aigw_store_cached_t *aigw_store_cache_find(aigw_store_t *store,
+    aigw_store_cached_kind_t kind, aigw_str_t key, int64_t now_ms);
+
+/* Room for what was read from that version; the caller fills in the value at
+   once, and the times if they matter. NULL: not to be kept. */
+aigw_store_cached_t *aigw_store_cache_put(aigw_store_t *store,
+    aigw_store_cached_kind_t kind, aigw_str_t key, uint64_t version);
+
 
 /* Adds n rows to the sums of their accounts and to their roll-ups; sorts the
    pointers. */
