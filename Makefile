@@ -19,7 +19,9 @@ endif
 
 FLAGS    = $(CFLAGS) $(WARN) $(HARDEN) -Ishared -MMD -MP
 
+# Debian's, or the sources of any nginx: a release, or a checkout.
 NGINX_SRC ?= /usr/share/nginx/src
+NGINX_WITH := --with-compat --with-debug --with-threads --with-http_ssl_module --with-http_v2_module --with-http_auth_request_module --with-http_realip_module --with-http_stub_status_module --with-http_gunzip_module
 
 SHARED  := $(wildcard shared/*.c)
 CLI     := $(wildcard admin_cli/*.c)
@@ -27,6 +29,10 @@ SIM     := $(wildcard t/sim/*.c)
 UNIT    := $(wildcard t/unit/*.c)
 FUZZ    := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
 MODULE  := $(wildcard ngx_ai_gateway_module/*.c ngx_ai_gateway_module/*.h)
+
+# All tests but those that start nothing of ours, or look after themselves.
+ASAN      := $(BUILD)/asan
+SANITIZED := $(filter-out t/docs.t t/fuzz.t t/layout.t t/sanitize.t,$(sort $(wildcard t/*.t t/*/*.t)))
 
 LIB     := $(BUILD)/libaigw.a
 LIBS    := -llmdb -lcrypto -lpthread
@@ -67,29 +73,33 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/t/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/t/fuzz/mai
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS) -lcjson
 
-# Debian's nginx-dev holds headers and build scripts; configure writes beside
-# itself, hence the copy. A file more or less means to configure anew.
-$(BUILD)/nginx/Makefile: config $(BUILD)/sources
+# configure writes beside itself, hence the copy. Debian's nginx-dev holds
+# headers, build scripts and Debian's own flags. A file more or less, or another
+# tree, means to configure anew.
+$(BUILD)/nginx/Makefile: config Makefile $(BUILD)/sources
 	rm -rf $(BUILD)/nginx
 	mkdir -p $(BUILD)
 	cp -r $(NGINX_SRC) $(BUILD)/nginx
-	cd $(BUILD)/nginx && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" --with-cc-opt="$(SAN)" --with-ld-opt="$(SAN)" --add-dynamic-module=$(CURDIR)' >configure.log
+	cd $(BUILD)/nginx && rm -rf objs Makefile && bash -c 'NGX_CONF_FLAGS=($(NGINX_WITH)); [ ! -e conf_flags ] || . ./conf_flags; [ -e configure ] || ln -s auto/configure configure; ./configure "$${NGX_CONF_FLAGS[@]}" --with-cc-opt="$(CFLAGS) $(HARDEN)" --with-ld-opt="$(SAN)" --add-dynamic-module=$(CURDIR)' >configure.log
 
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
-	@echo $(sort $(MODULE) $(SHARED)) | cmp -s - $@ || echo $(sort $(MODULE) $(SHARED)) >$@
+	@echo $(NGINX_SRC) $(sort $(MODULE) $(SHARED)) | cmp -s - $@ || echo $(NGINX_SRC) $(sort $(MODULE) $(SHARED)) >$@
 
 $(SO): $(BUILD)/nginx/Makefile $(MODULE) $(SHARED) $(wildcard shared/*.h)
 	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules >$(BUILD)/module.log
 	cp --remove-destination $(BUILD)/nginx/objs/ngx_ai_gateway_module.so $@
 
-# An SDK as its users have it, and a Node new enough for it.
-$(BUILD)/sdk/.done: t/sdk/package.json t/sdk/package-lock.json
+# The SDKs as their users have them, and a Node new enough for its own.
+$(BUILD)/sdk/.done: t/sdk/package.json t/sdk/package-lock.json t/sdk/requirements.txt
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 || { cat npm.log; exit 1; }
-	cd $(@D) && ln -s node_modules/node-linux-*/bin/node node && ./node --version >.done
+	cd $(@D) && ln -s node_modules/node-linux-*/bin/node node && ./node --version >version
+	/usr/bin/python3 -m venv $(@D)/python
+	cd $(@D) && python/bin/pip install --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.txt >pip.log 2>&1 || { cat pip.log; exit 1; }
+	touch $@
 
 # Starts nginx with what the sanitized module needs; argv[0] for binary upgrades.
 $(BUILD)/sbin/nginx: Makefile
@@ -101,6 +111,7 @@ $(BUILD)/sbin/nginx: Makefile
 	chmod 755 $@
 
 sanitized: all unit fuzzers $(BUILD)/sbin/nginx
+	@ln -sfn ../sdk $(BUILD)/sdk
 
 run: ## start the gateway (PORT, WORKERS, AIGW_UPSTREAM, AIGW_UPSTREAM_KEY_FILE)
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' scripts/run.sh
@@ -111,11 +122,38 @@ stop: ## stop what `make run` started
 test: ## install what is missing, build and run every test
 	@scripts/setup.sh test
 	@$(MAKE) -s --no-print-directory -j $$(nproc) all unit $(BUILD)/sdk/.done
-	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -It/lib -r $(sort $(UNIT:t/unit/%.c=$(BUILD)/unit/%)) t
+	@$(MAKE) -s --no-print-directory -j $$(nproc) BUILD=$(ASAN) SANITIZE=1 sanitized
+	@! command -v $(CLANG) >/dev/null || $(MAKE) -s --no-print-directory -j $$(nproc) BUILD=$(BUILD)/clang CC=$(CLANG) FUZZER=1 fuzzers
+	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -It/lib -r $(sort $(UNIT:t/unit/%.c=$(BUILD)/unit/%)) t; \
+	status=$$?; \
+	echo 'The same with AddressSanitizer and UndefinedBehaviorSanitizer:'; \
+	$(MAKE) -s --no-print-directory test-sanitized && exit $$status
+
+test-sanitized:
+	@AIGW_BUILD='$(abspath $(ASAN))' AIGW_NGINX='$(abspath $(ASAN))/sbin/nginx' PATH="$(abspath $(ASAN))/sbin:$$PATH" SANITIZE=1 TEST_CALLS=2000 \
+	    prove --nocolor -It/lib $(sort $(UNIT:t/unit/%.c=$(ASAN)/unit/%)) $(FUZZ:%=$(ASAN)/fuzz/%) $(SANITIZED)
 
 fuzz: ## fuzz each target RUNS times (REPORT: file that gets the result)
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) FUZZER=1 fuzzers
 	@DIR=$(BUILD)/clang/fuzz CLANG=$(CLANG) TARGETS='$(FUZZ)' RUNS=$(or $(RUNS),1000000) t/fuzz/run.sh
+
+bench: ## what the gateway costs beside bare nginx (ROUNDS, ONLY)
+	@scripts/setup.sh test
+	@$(MAKE) -s --no-print-directory -j $$(nproc) all
+	@AIGW_BUILD='$(abspath $(BUILD))' perl t/bench/bench.pl
+
+torture: ## bodies of 50 MB, a million events, one event of 64 MB (some minutes)
+	@scripts/setup.sh test
+	@$(MAKE) -s --no-print-directory -j $$(nproc) all
+	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -v t/torture/torture.pl
+
+compat: ## build and test with another nginx: NGINX_SRC=DIR
+	@[ -e $(NGINX_SRC)/src/core/nginx.c ] || { echo 'make compat NGINX_SRC=DIR: the sources of an nginx'; exit 2; }
+	@scripts/setup.sh test
+	@$(MAKE) -s --no-print-directory -j $$(nproc) BUILD=$(BUILD)/compat NGINX_SRC=$(NGINX_SRC) all
+	@$(MAKE) -s --no-print-directory -j $$(nproc) -C $(BUILD)/compat/nginx -f objs/Makefile binary >$(BUILD)/compat/binary.log
+	@$(BUILD)/compat/nginx/objs/nginx -v
+	@AIGW_BUILD='$(abspath $(BUILD))/compat' AIGW_NGINX='$(abspath $(BUILD))/compat/nginx/objs/nginx' prove --nocolor -It/lib -r t/walk.t t/module
 
 ci: ## what CI runs
 	@.ci/run
@@ -123,7 +161,7 @@ ci: ## what CI runs
 clean: ## stop, and remove what was built, the state and the store of `make run`
 	@BUILD='$(BUILD)' scripts/clean.sh
 
-.PHONY: all help module cli sim unit fuzzers sanitized run stop test fuzz ci clean
+.PHONY: all help module cli sim unit fuzzers sanitized run stop test test-sanitized fuzz bench torture compat ci clean
 .SECONDARY:
 FORCE:
 

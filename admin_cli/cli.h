@@ -21,6 +21,7 @@
 
 #define CLI_OPTIONS_MAX  12           /* of one command */
 #define CLI_ARGS_MAX     2            /* positional ones of one command */
+#define CLI_COLUMNS_MAX  40
 #define CLI_TEXT_LEN     64           /* a number or moment as text */
 #define CLI_CURSOR_LEN   191          /* where a list goes on */
 #define CLI_NEXT_LEN     511          /* the next step suggested */
@@ -58,7 +59,9 @@ typedef enum {
     CLI_PRICED,                       /* a model or "*" */
     CLI_MODELS,                       /* a list of patterns */
     CLI_AMOUNT,                       /* number: nano-units */
-    CLI_EXPIRY,                       /* number: ms; a span lies ahead */
+    CLI_LIMIT,                        /* the same, or "unlimited" */
+    CLI_AHEAD,                        /* number: ms; a span lies ahead */
+    CLI_EXPIRY,                       /* the same, or "never": 0 */
     CLI_PAST,                         /* number: ms; a span lies behind */
     CLI_MOMENT,                       /* number: ms; no span */
     CLI_COUNT,                        /* number: 1 to CLI_LIST_MAX */
@@ -120,6 +123,8 @@ struct cli_s {
     unsigned              quiet:1;
     unsigned              usage_writable:1;
 
+    size_t                width[CLI_COLUMNS_MAX];   /* so far, of a part */
+
     aigw_store_t         *store;
     aigw_live_t          *live;       /* once cli_report has found one */
     cJSON                *answer;     /* printed at the end */
@@ -153,11 +158,15 @@ aigw_str_t cli_str(const char *text);
 /* The next word of a list separated by `mark`; 0 at the end. */
 int cli_next_word(const char **list, char mark, aigw_str_t *word);
 int cli_has_word(const char *list, const char *word);
-/* What --quota, --expires and --models say, or no limits. models has room for
-   AIGW_MODELS_MAX bytes and NUL. */
-void cli_take_limits(const cli_t *cli, int64_t *quota_nano,
-    int64_t *expires_ms, char *models);
 void cli_no_limits(int64_t *quota_nano, int64_t *expires_ms, char *models);
+/* What --quota, --expires and --models say; which of them were given, as bits
+   AIGW_CHANGE_*. models has room for AIGW_MODELS_MAX bytes and NUL. */
+unsigned cli_take_limits(const cli_t *cli, int64_t *quota_nano,
+    int64_t *expires_ms, char *models);
+/* The same for --name. */
+unsigned cli_take_name(const cli_t *cli, char name[AIGW_NAME_MAX + 1]);
+/* A set that sets nothing: CLI_USAGE. */
+cli_exit_t cli_need_fields(const cli_t *cli, unsigned fields);
 
 /* cli_suggest.c: "did you mean". */
 typedef struct {
@@ -197,6 +206,8 @@ cJSON *cli_new_list(cli_t *cli);
 /* cli_out.c: the answer to stdout. */
 cli_exit_t cli_check_columns(const cli_t *cli);
 void cli_print(const cli_t *cli);
+/* Some items of a list that has no end; headings with the first. */
+void cli_print_part(cli_t *cli, const cJSON *items);
 
 /* cli_text.c: one value as people read it. */
 void cli_heading(const char *name, char *text, size_t size);
@@ -249,7 +260,15 @@ cli_exit_t cli_find_key(const cli_t *cli, const aigw_project_t *project,
 aigw_err_t cli_get_user(const cli_t *cli, uint64_t id, aigw_user_t *user);
 aigw_err_t cli_get_project(const cli_t *cli, uint64_t id,
     aigw_project_t *project);
-aigw_err_t cli_get_key(const cli_t *cli, uint64_t id, aigw_key_t *key);
+/* 1: an id had this name, or has it; of: whose it is (key: its project). 0: no
+   thing ever had this id. */
+int cli_name_of(const cli_t *cli, aigw_account_kind_t kind, uint64_t id,
+    char name[AIGW_NAME_MAX + 1], uint64_t *of);
+/* 1: which is the id of a deleted thing, whose rows are still there. */
+int cli_is_gone(const cli_t *cli, aigw_account_kind_t kind,
+    const char *which, uint64_t *id);
+/* The answer of every delete. */
+void cli_answer_deleted(cli_t *cli, uint64_t id, const char *name);
 
 /* cli_list.c: what all lists have in common, --limit and --cursor. */
 typedef struct {
@@ -282,12 +301,16 @@ cli_exit_t cmd_setting_base_url(const cli_t *cli,
 cli_exit_t cmd_user_create(cli_t *cli);
 cli_exit_t cmd_user_list(cli_t *cli);
 cli_exit_t cmd_user_show(cli_t *cli);
+cli_exit_t cmd_user_set(cli_t *cli);
+cli_exit_t cmd_user_delete(cli_t *cli);
 cli_exit_t cmd_user_disable(cli_t *cli);
 cli_exit_t cmd_user_enable(cli_t *cli);
 
 cli_exit_t cmd_project_create(cli_t *cli);
 cli_exit_t cmd_project_list(cli_t *cli);
 cli_exit_t cmd_project_show(cli_t *cli);
+cli_exit_t cmd_project_set(cli_t *cli);
+cli_exit_t cmd_project_delete(cli_t *cli);
 cli_exit_t cmd_project_disable(cli_t *cli);
 cli_exit_t cmd_project_enable(cli_t *cli);
 /* Enabled with its user, and not expired. */
@@ -297,7 +320,16 @@ cli_exit_t cmd_project_is_active(const cli_t *cli,
 cli_exit_t cmd_key_create(cli_t *cli);
 cli_exit_t cmd_key_list(cli_t *cli);
 cli_exit_t cmd_key_show(cli_t *cli);
+cli_exit_t cmd_key_set(cli_t *cli);
+cli_exit_t cmd_key_disable(cli_t *cli);
+cli_exit_t cmd_key_enable(cli_t *cli);
+cli_exit_t cmd_key_rotate(cli_t *cli);
 cli_exit_t cmd_key_revoke(cli_t *cli);
+cli_exit_t cmd_key_delete(cli_t *cli);
+/* The key that the first argument and --project name. */
+cli_exit_t cmd_key_find(const cli_t *cli, aigw_key_t *key);
+/* A key's fields become the answer. */
+cli_exit_t cmd_key_answer(cli_t *cli, const aigw_key_t *key);
 /* Fills key with a new secret's hash and what may be shown of it. */
 cli_exit_t cmd_key_generate(const cli_t *cli, aigw_key_t *key,
     char secret[AIGW_KEY_LEN + 1]);
@@ -310,6 +342,7 @@ cli_exit_t cmd_price_delete(cli_t *cli);
 
 cli_exit_t cmd_model_set(cli_t *cli);
 cli_exit_t cmd_model_list(cli_t *cli);
+cli_exit_t cmd_model_delete(cli_t *cli);
 
 cli_exit_t cmd_upstream_set(cli_t *cli);
 cli_exit_t cmd_upstream_list(cli_t *cli);
@@ -317,10 +350,15 @@ cli_exit_t cmd_upstream_test(cli_t *cli);
 
 cli_exit_t cmd_log_list(cli_t *cli);
 cli_exit_t cmd_log_show(cli_t *cli);
-/* The filter that --project, --since and --until describe; project is filled
-   where one is named. */
-cli_exit_t cmd_log_filter(const cli_t *cli, aigw_row_filter_t *filter,
-    aigw_project_t *project);
+cli_exit_t cmd_log_tail(cli_t *cli);
+/* Which calls: --project and --tag, */
+cli_exit_t cmd_log_filter(const cli_t *cli, aigw_row_filter_t *filter);
+/* --since and --until; */
+void cmd_log_range(const cli_t *cli, aigw_row_filter_t *filter);
+/* further --key, --model and --status; */
+cli_exit_t cmd_log_narrow(const cli_t *cli, aigw_row_filter_t *filter);
+/* and a row as an object. */
+cli_exit_t cmd_log_add(const cli_t *cli, cJSON *object, const void *row);
 
 cli_exit_t cmd_usage_show(cli_t *cli);
 

@@ -122,10 +122,62 @@ cli_get_project(const cli_t *cli, uint64_t id, aigw_project_t *project)
 }
 
 
-aigw_err_t
-cli_get_key(const cli_t *cli, uint64_t id, aigw_key_t *key)
+int
+cli_name_of(const cli_t *cli, aigw_account_kind_t kind, uint64_t id,
+    char name[AIGW_NAME_MAX + 1], uint64_t *of)
 {
-    char  text[CLI_TEXT_LEN];
+    char            text[CLI_TEXT_LEN];
+    aigw_key_t      key;
+    aigw_gone_t     gone;
+    aigw_user_t     user;
+    aigw_project_t  project;
 
-    return aigw_store_find_key(cli->store, 0, id_text(id, text), key);
+    *of = 0;
+
+    if (kind == AIGW_ACCOUNT_USER && cli_get_user(cli, id, &user) == AIGW_OK) {
+        memcpy(name, user.name, sizeof(user.name));
+
+    } else if (kind == AIGW_ACCOUNT_PROJECT
+               && cli_get_project(cli, id, &project) == AIGW_OK)
+    {
+        memcpy(name, project.name, sizeof(project.name));
+        *of = project.user_id;
+
+    } else if (kind == AIGW_ACCOUNT_KEY
+               && aigw_store_find_key(cli->store, 0, id_text(id, text), &key)
+                  == AIGW_OK)
+    {
+        memcpy(name, key.name, sizeof(key.name));
+        *of = key.project_id;
+
+    } else if (aigw_store_find_gone(cli->store, kind, id, &gone) == AIGW_OK) {
+        memcpy(name, gone.name, sizeof(gone.name));
+        *of = gone.of_id;
+
+    } else {
+        return 0;
+    }
+
+    return 1;
+}
+
+
+int
+cli_is_gone(const cli_t *cli, aigw_account_kind_t kind, const char *which,
+    uint64_t *id)
+{
+    aigw_gone_t  gone;
+
+    return cli_parse_cursor_id(which, id) == AIGW_OK
+           && aigw_store_find_gone(cli->store, kind, *id, &gone) == AIGW_OK;
+}
+
+
+void
+cli_answer_deleted(cli_t *cli, uint64_t id, const char *name)
+{
+    cli->answer = cJSON_CreateObject();
+    cli_add_id(cli->answer, "id", id);
+    cli_add_text(cli->answer, "name", name);
+    cJSON_AddTrueToObject(cli->answer, "deleted");
 }

@@ -12,11 +12,10 @@
 #include "cli.h"
 
 
-#define COLUMNS_MAX  40
-#define NAME_LEN     48
+#define NAME_LEN  48
 
 typedef struct {
-    char    name[COLUMNS_MAX][NAME_LEN + 1];
+    char    name[CLI_COLUMNS_MAX][NAME_LEN + 1];
     size_t  n;
 } columns_t;
 
@@ -24,7 +23,7 @@ typedef struct {
 static void
 add_column(columns_t *columns, const char *name, size_t len)
 {
-    if (columns->n < COLUMNS_MAX) {
+    if (columns->n < CLI_COLUMNS_MAX) {
         snprintf(columns->name[columns->n++], NAME_LEN + 1, "%.*s", (int) len,
                  name);
     }
@@ -240,8 +239,9 @@ column_flags(const cJSON *items, const char *name)
 }
 
 
+/* width: NULL, or of each column at least, and afterwards as it was. */
 static void
-print_table(const cli_t *cli, const cJSON *items)
+print_table(const cli_t *cli, const cJSON *items, size_t *width)
 {
     char                    heading[NAME_LEN + 1];
     size_t                  i;
@@ -255,8 +255,10 @@ print_table(const cli_t *cli, const cJSON *items)
 
     for (i = 0; i < columns.n; i++) {
         cli_heading(columns.name[i], heading, sizeof(heading));
-        scols_table_new_column(table, cli->no_header ? "" : heading, 0,
-                               column_flags(items, columns.name[i]));
+        scols_table_new_column(table, cli->no_header ? "" : heading,
+                               width ? (double) width[i] : 0,
+                               column_flags(items, columns.name[i])
+                               | (width ? SCOLS_FL_STRICTWIDTH : 0));
     }
 
     cJSON_ArrayForEach(item, items) {
@@ -270,6 +272,11 @@ print_table(const cli_t *cli, const cJSON *items)
     }
 
     scols_print_table(table);
+
+    for (i = 0; width != NULL && i < columns.n; i++) {
+        width[i] = scols_column_get_width(scols_table_get_column(table, i));
+    }
+
     scols_unref_table(table);
 
     if (items->child == NULL && !cli->quiet) {
@@ -383,7 +390,7 @@ cli_print(const cli_t *cli)
 
     default:
         if (items != NULL) {
-            print_table(cli, items);
+            print_table(cli, items, NULL);
 
         } else {
             print_record(cli, flat);
@@ -392,4 +399,38 @@ cli_print(const cli_t *cli)
 
     cJSON_Delete(one);
     cJSON_Delete(flat);
+}
+
+
+void
+cli_print_part(cli_t *cli, const cJSON *items)
+{
+    char         *text;
+    const cJSON  *item;
+
+    switch (cli->format) {
+
+    case CLI_JSON:
+        cJSON_ArrayForEach(item, items) {
+            text = cJSON_PrintUnformatted(item);
+            puts(text);
+            cJSON_free(text);
+        }
+
+        break;
+
+    case CLI_CSV:
+        print_csv(cli, items);
+        break;
+
+    case CLI_NAMES:
+    case CLI_IDS:
+        print_names(cli, items);
+        break;
+
+    case CLI_TABLE:
+        print_table(cli, items, cli->width);
+    }
+
+    cli->no_header = 1;
 }

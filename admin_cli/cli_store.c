@@ -130,12 +130,6 @@ read_account(const cli_t *cli, aigw_account_kind_t kind, uint64_t id,
     *spent_nano = 0;
     *held_nano = 0;
 
-    /* Not opened for usage: the thing was made by this very command. */
-
-    if (!(cli->command->needs & CLI_NEEDS_USAGE)) {
-        return CLI_OK;
-    }
-
     if (cli->live != NULL) {
         aigw_live_read(cli->live, kind, id, spent_nano, held_nano);
 

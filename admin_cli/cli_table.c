@@ -18,12 +18,19 @@
 #define PAGE                                                                  \
     OPT("limit", CLI_COUNT, "N", "how many at most (100)"),                   \
     OPT("cursor", CLI_TEXT, "C", "go on where `next` of a list says")
-#define QUOTA    OPT("quota", CLI_AMOUNT, "N", "what it may spend (unlimited)")
+#define QUOTA    OPT("quota", CLI_LIMIT, "N", "what it may spend (unlimited)")
 #define MODELS   OPT("models", CLI_MODELS, "LIST", "allowed, 'gpt-4o*,o3' (*)")
 #define EXPIRES  OPT("expires", CLI_EXPIRY, "30d|TIME", "when it ends (never)")
+#define RENAME   OPT("name", CLI_NAME, "N", "another name")
+#define ABSENT   FLAG("if-absent", "if it is there, show it")
 #define PROJECT  OPT("project", CLI_TEXT, "P", "of this project only")
+#define TAG      OPT("tag", CLI_TEXT, "T", "with this tag (x-aigw-tag)")
 #define SINCE    OPT("since", CLI_PAST, "24h|TIME", "from then on")
 #define UNTIL    OPT("until", CLI_PAST, "1h|TIME", "before then")
+#define CALLS                                                                 \
+    PROJECT, OPT("key", CLI_TEXT, "K", "of this key, by name or id"),         \
+    OPT("model", CLI_TEXT, "M", "for this model"),                            \
+    OPT("status", CLI_STATUS, "S", "answered with this status"), TAG
 #define WHICH    ARG("WHICH", CLI_TEXT, "name or id")
 
 #define USER_FIELDS                                                           \
@@ -33,11 +40,15 @@
 #define PROJECT_COLUMNS                                                       \
     "id,name,user,quota,spent,remaining,active,expires_at,models"
 #define KEY_FIELDS                                                            \
-    "id,name,prefix,last4,project,enabled,active,expires_at,last_used_at"
+    "id,name,prefix,last4,project,quota,spent,held,remaining,enabled,active," \
+    "expires_at,revoked_at,grace_ends_at,last_used_at,models"
+#define KEY_COLUMNS                                                           \
+    "id,name,prefix,last4,project,quota,spent,active,expires_at,last_used_at"
+#define GONE_FIELDS      "id,name,deleted"
 #define PRICE_FIELDS                                                          \
     "model,from_at,prompt,completion,cached,cache_write,reasoning,version,"   \
     "active"
-#define MODEL_FIELDS     "name,created_at,prompt,completion"
+#define MODEL_FIELDS     "name,alias_of,created_at,prompt,completion"
 #define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at"
 #define LOG_FIELDS                                                            \
     "id,time,settled_at,node,user,project,key,user_id,project_id,key_id,tag," \
@@ -95,9 +106,9 @@ const cli_command_t  cli_commands[] = {
       NULL, "set one", "aigw setting set base_url https://ai.example.com/v1",
       "name,value", NULL, NULL, 0 },
 
-    { "user", "create", cmd_user_create, CLI_NEEDS_WRITE,
+    { "user", "create", cmd_user_create, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(ARG("NAME", CLI_NAME, "of the new user")),
-      LIST(FLAG("admin", "may administer"), QUOTA),
+      LIST(FLAG("admin", "may administer"), QUOTA, ABSENT),
       "make a user, to whom projects belong",
       "aigw user create ana --quota 25", USER_FIELDS, NULL, NULL, 0 },
 
@@ -109,6 +120,13 @@ const cli_command_t  cli_commands[] = {
       LIST(WHICH), NULL, "one user", "aigw user show admin",
       USER_FIELDS, NULL, NULL, 0 },
 
+    { "user", "set", cmd_user_set, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH),
+      LIST(QUOTA, FLAG("admin", "may administer"),
+           FLAG("member", "may not"), RENAME),
+      "change some of what a user is", "aigw user set ana --quota 50",
+      USER_FIELDS, NULL, NULL, 0 },
+
     { "user", "disable", cmd_user_disable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH), NULL, "refuse all keys of a user's projects",
       "aigw user disable ana", USER_FIELDS, NULL, NULL, 0 },
@@ -117,10 +135,15 @@ const cli_command_t  cli_commands[] = {
       LIST(WHICH), NULL, "undo disable", "aigw user enable ana",
       USER_FIELDS, NULL, NULL, 0 },
 
-    { "project", "create", cmd_project_create, CLI_NEEDS_WRITE,
+    { "user", "delete", cmd_user_delete, CLI_NEEDS_WRITE,
+      LIST(WHICH), NULL, "delete a user who has no projects; calls stay",
+      "aigw user delete eve --yes", GONE_FIELDS, NULL, NULL, 0 },
+
+    { "project", "create", cmd_project_create,
+      CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(ARG("NAME", CLI_NAME, "of the new project")),
       LIST(OPT("user", CLI_TEXT, "U", "whose (admin)"), QUOTA, MODELS,
-           EXPIRES),
+           EXPIRES, ABSENT),
       "make a project and its first key, shown once",
       "aigw project create demo --quota 25 --models 'gpt-4o*' --expires 30d",
       "project,key,base_url", PROJECT_FIELDS, NULL, 0 },
@@ -133,6 +156,14 @@ const cli_command_t  cli_commands[] = {
       LIST(WHICH), NULL, "one project", "aigw project show demo",
       PROJECT_FIELDS, NULL, NULL, 0 },
 
+    { "project", "set", cmd_project_set, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH),
+      LIST(QUOTA, MODELS, EXPIRES, OPT("user", CLI_TEXT, "U", "whose"),
+           RENAME),
+      "change some of what a project is",
+      "aigw project set demo --quota 50 --expires never",
+      PROJECT_FIELDS, NULL, NULL, 0 },
+
     { "project", "disable", cmd_project_disable,
       CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH), NULL, "refuse all its keys", "aigw project disable demo",
@@ -143,26 +174,57 @@ const cli_command_t  cli_commands[] = {
       LIST(WHICH), NULL, "undo disable", "aigw project enable demo",
       PROJECT_FIELDS, NULL, NULL, 0 },
 
-    { "key", "create", cmd_key_create, CLI_NEEDS_WRITE,
+    { "project", "delete", cmd_project_delete, CLI_NEEDS_WRITE,
+      LIST(WHICH), NULL, "delete a project and its keys; calls stay",
+      "aigw project delete old --yes", GONE_FIELDS, NULL, NULL, 0 },
+
+    { "key", "create", cmd_key_create, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       NULL,
       LIST(MUST("project", CLI_TEXT, "P", "that it belongs to"),
            OPT("name", CLI_NAME, "N", "of the key (by its prefix)"), MODELS,
-           QUOTA, EXPIRES),
+           QUOTA, EXPIRES, ABSENT),
       "make a further key, shown once",
       "aigw key create --project demo --name laptop --quota 5",
       KEY_FIELDS ",key,base_url", NULL, NULL, 0 },
 
     { "key", "list", cmd_key_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL, LIST(PROJECT, PAGE), "all keys, newest first",
-      "aigw key list --project demo", KEY_FIELDS, NULL, NULL, 1 },
+      "aigw key list --project demo", KEY_FIELDS, NULL, KEY_COLUMNS, 1 },
 
     { "key", "show", cmd_key_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       LIST(WHICH), LIST(PROJECT), "one key",
       "aigw key show laptop --project demo", KEY_FIELDS, NULL, NULL, 0 },
 
+    { "key", "set", cmd_key_set, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), LIST(PROJECT, QUOTA, MODELS, EXPIRES, RENAME),
+      "change some of what a key is",
+      "aigw key set laptop --project demo --quota 10", KEY_FIELDS, NULL, NULL,
+      0 },
+
+    { "key", "disable", cmd_key_disable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), LIST(PROJECT), "refuse a key until it is enabled",
+      "aigw key disable laptop --project demo", KEY_FIELDS, NULL, NULL, 0 },
+
+    { "key", "enable", cmd_key_enable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), LIST(PROJECT), "undo disable",
+      "aigw key enable laptop --project demo", KEY_FIELDS, NULL, NULL, 0 },
+
+    { "key", "rotate", cmd_key_rotate, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH),
+      LIST(PROJECT,
+           OPT("grace", CLI_AHEAD, "24h|TIME", "the old one works until then")),
+      "replace what a key is by another secret, shown once",
+      "aigw key rotate laptop --project demo --grace 24h",
+      KEY_FIELDS ",key,base_url", NULL, NULL, 0 },
+
     { "key", "revoke", cmd_key_revoke, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH), LIST(PROJECT), "refuse a key for ever; it stays listed",
       "aigw key revoke laptop --project demo --yes", KEY_FIELDS, NULL, NULL,
+      0 },
+
+    { "key", "delete", cmd_key_delete, CLI_NEEDS_WRITE,
+      LIST(WHICH), LIST(PROJECT), "delete a key; its calls stay",
+      "aigw key delete laptop --project demo --yes", GONE_FIELDS, NULL, NULL,
       0 },
 
     { "price", "set", cmd_price_set, CLI_NEEDS_WRITE,
@@ -187,13 +249,20 @@ const cli_command_t  cli_commands[] = {
       "aigw price delete gpt-4o --yes", "model,deleted", NULL, NULL, 0 },
 
     { "model", "set", cmd_model_set, CLI_NEEDS_WRITE,
-      LIST(ARG("NAME", CLI_MODEL, "as callers write it")), NULL,
+      LIST(ARG("NAME", CLI_MODEL, "as callers write it")),
+      LIST(OPT("alias-of", CLI_MODEL, "M", "stands for it, at its price")),
       "make a model known, so that GET /v1/models lists it",
-      "aigw model set gpt-4o", MODEL_FIELDS, NULL, NULL, 0 },
+      "aigw model set fast --alias-of gpt-4o-mini", MODEL_FIELDS, NULL, NULL,
+      0 },
 
     { "model", "list", cmd_model_list, CLI_NEEDS_STORE,
       NULL, LIST(PAGE), "known models by name, with the price in force",
       "aigw model list", MODEL_FIELDS, NULL, NULL, 1 },
+
+    { "model", "delete", cmd_model_delete, CLI_NEEDS_WRITE,
+      LIST(ARG("NAME", CLI_MODEL, "of the model or alias")), NULL,
+      "forget a model or an alias; its prices stay",
+      "aigw model delete fast --yes", "name,deleted", NULL, NULL, 0 },
 
     { "upstream", "set", cmd_upstream_set, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_NAME, "of nginx's upstream {}")),
@@ -215,10 +284,7 @@ const cli_command_t  cli_commands[] = {
 
     { "log", "list", cmd_log_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL,
-      LIST(PROJECT, OPT("key", CLI_TEXT, "K", "of this key, by name or id"),
-           OPT("model", CLI_TEXT, "M", "for this model"),
-           OPT("status", CLI_STATUS, "S", "answered with this status"),
-           SINCE, UNTIL, PAGE),
+      LIST(CALLS, SINCE, UNTIL, PAGE),
       "calls, admitted and refused, newest first",
       "aigw log list --project demo --since 24h", LOG_FIELDS, NULL,
       LOG_COLUMNS, 1 },
@@ -228,10 +294,16 @@ const cli_command_t  cli_commands[] = {
       "one call", "aigw log show $(aigw log list -q --limit 1)", LOG_FIELDS,
       NULL, NULL, 0 },
 
+    { "log", "tail", cmd_log_tail, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL,
+      LIST(CALLS, OPT("limit", CLI_COUNT, "N", "begin so many back (10)")),
+      "calls as they are settled, until ^C; with --json one a line",
+      "aigw log tail --project demo", LOG_FIELDS, NULL, LOG_COLUMNS, 0 },
+
     { "usage", "show", cmd_usage_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL,
-      LIST(PROJECT, SINCE, UNTIL,
-           OPT("by", CLI_CHOICE, "day|model|key|user|project",
+      LIST(PROJECT, TAG, SINCE, UNTIL,
+           OPT("by", CLI_CHOICE, "day|model|key|user|project|tag",
                "one line for each; days are UTC's")),
       "calls, tokens and cost",
       "aigw usage show --since 30d --by model", USAGE_FIELDS,

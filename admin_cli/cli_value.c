@@ -32,8 +32,12 @@ static const struct {
                      " any characters, no blanks: 'gpt-4o*,claude-*'" },
     [CLI_AMOUNT] = { "an amount", "digits with at most nine places: 25 or"
                      " 0.5" },
-    [CLI_EXPIRY] = { "a span or moment", "30d, 12h, or"
+    [CLI_LIMIT]  = { "an amount", "digits with at most nine places, 25 or"
+                     " 0.5, or unlimited" },
+    [CLI_AHEAD]  = { "a span or moment", "30d, 12h, or"
                      " 2027-01-31T12:00:00Z" },
+    [CLI_EXPIRY] = { "a span or moment", "30d, 12h,"
+                     " 2027-01-31T12:00:00Z, or never" },
     [CLI_PAST]   = { "a span or moment", "24h, 30d, or"
                      " 2027-01-31T12:00:00Z" },
     [CLI_MOMENT] = { "a moment", "2027-01-31 or 2027-01-31T12:00:00Z" },
@@ -167,6 +171,18 @@ parse_moment(aigw_str_t text, int sign, int64_t *ms)
 
 
 static aigw_err_t
+parse_limit(aigw_str_t str, int64_t *number)
+{
+    if (strcmp(str.data, "unlimited") == 0) {
+        *number = AIGW_UNLIMITED;
+        return AIGW_OK;
+    }
+
+    return aigw_amount_parse(str, number);
+}
+
+
+static aigw_err_t
 convert(const cli_option_t *option, const char *text, int64_t *number)
 {
     aigw_str_t  str;
@@ -190,7 +206,14 @@ convert(const cli_option_t *option, const char *text, int64_t *number)
     case CLI_AMOUNT:
         return aigw_amount_parse(str, number);
 
+    case CLI_LIMIT:
+        return parse_limit(str, number);
+
     case CLI_EXPIRY:
+        return strcmp(text, "never") == 0 ? AIGW_OK
+                                          : parse_moment(str, 1, number);
+
+    case CLI_AHEAD:
         return parse_moment(str, 1, number);
 
     case CLI_PAST:
@@ -256,30 +279,70 @@ cli_no_limits(int64_t *quota_nano, int64_t *expires_ms, char *models)
 }
 
 
-void
+unsigned
 cli_take_limits(const cli_t *cli, int64_t *quota_nano, int64_t *expires_ms,
     char *models)
 {
+    unsigned            fields;
     const cli_value_t  *value;
 
-    cli_no_limits(quota_nano, expires_ms, models);
-
+    fields = 0;
     value = cli_option(cli, "quota");
+
     if (value->text != NULL) {
         *quota_nano = value->number;
+        fields |= AIGW_CHANGE_QUOTA;
     }
 
     value = cli_option(cli, "models");
+
     if (value->text != NULL) {
         snprintf(models, AIGW_MODELS_MAX + 1, "%s", value->text);
+        fields |= AIGW_CHANGE_MODELS;
     }
 
     value = cli_option(cli, "expires");
+
     if (value->text != NULL) {
         *expires_ms = value->number;
+        fields |= AIGW_CHANGE_EXPIRES;
 
-        if (*expires_ms <= aigw_time_now_ms()) {
+        if (*expires_ms != 0 && *expires_ms <= aigw_time_now_ms()) {
             cli_warn(cli, "--expires: that moment has passed already");
         }
     }
+
+    return fields;
+}
+
+
+unsigned
+cli_take_name(const cli_t *cli, char name[AIGW_NAME_MAX + 1])
+{
+    const char  *text;
+
+    text = cli_option(cli, "name")->text;
+
+    if (text == NULL) {
+        return 0;
+    }
+
+    snprintf(name, AIGW_NAME_MAX + 1, "%s", text);
+
+    return AIGW_CHANGE_NAME;
+}
+
+
+cli_exit_t
+cli_need_fields(const cli_t *cli, unsigned fields)
+{
+    char  hint[160];
+
+    if (fields != 0) {
+        return CLI_OK;
+    }
+
+    snprintf(hint, sizeof(hint), "for example: %s", cli->command->example);
+
+    return cli_fail(cli, CLI_USAGE, hint, "nothing to set");
 }

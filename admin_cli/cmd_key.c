@@ -51,6 +51,10 @@ cmd_key_reveal(cli_t *cli, const char *secret)
     cli_add_text(cli->answer, "key", secret);
     cli_add_text(cli->answer, "base_url", base_url[0] ? base_url : NULL);
 
+    if (secret == NULL) {
+        return CLI_OK;
+    }
+
     /* Forms that leave the key out would lose it for ever. */
 
     if (cli->format == CLI_IDS || cli->format == CLI_NAMES
@@ -84,8 +88,9 @@ add_key(const cli_t *cli, cJSON *object, const aigw_key_t *key,
     const aigw_project_t *project)
 {
     int          active;
+    int64_t      now;
     aigw_err_t   err;
-    aigw_sums_t  sums = { 0 };
+    aigw_sums_t  sums;
     cli_exit_t   code;
 
     code = cmd_project_is_active(cli, project, &active);
@@ -93,30 +98,34 @@ add_key(const cli_t *cli, cJSON *object, const aigw_key_t *key,
         return code;
     }
 
-    /* A key made by this very command was not used, and usage is not open. */
-
-    if (cli->command->needs & CLI_NEEDS_USAGE) {
-        err = aigw_store_get_sums(cli->store, AIGW_ACCOUNT_KEY, key->id,
-                                  &sums);
-        if (err != AIGW_OK) {
-            return cli_fail_store(cli, err, "the sums of a key", NULL);
-        }
+    err = aigw_store_get_sums(cli->store, AIGW_ACCOUNT_KEY, key->id, &sums);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "the sums of a key", NULL);
     }
 
+    now = aigw_time_now_ms();
     active = active && key->enabled && key->revoked_ms == 0
-             && !aigw_limit_expired(key->expires_ms, aigw_time_now_ms());
+             && !aigw_limit_expired(key->expires_ms, now);
 
     cli_add_id(object, "id", key->id);
     cli_add_text(object, "name", key->name);
     cli_add_text(object, "prefix", key->prefix);
     cli_add_text(object, "last4", key->last4);
     cli_add_text(object, "project", project->name);
+
+    code = cli_add_account(cli, object, AIGW_ACCOUNT_KEY, key->id,
+                           key->quota_nano);
+
     cJSON_AddBoolToObject(object, "enabled", key->enabled);
     cJSON_AddBoolToObject(object, "active", active);
     cli_add_time(object, "expires_at", key->expires_ms);
+    cli_add_time(object, "revoked_at", key->revoked_ms);
+    cli_add_time(object, "grace_ends_at",
+                 key->old_until_ms > now ? key->old_until_ms : 0);
     cli_add_time(object, "last_used_at", sums.last_ms);
+    cli_add_models(object, "models", key->models);
 
-    return CLI_OK;
+    return code;
 }
 
 
@@ -137,14 +146,61 @@ add_key_of(const cli_t *cli, cJSON *object, const aigw_key_t *key)
 
 
 cli_exit_t
+cmd_key_answer(cli_t *cli, const aigw_key_t *key)
+{
+    cli->answer = cJSON_CreateObject();
+
+    return add_key_of(cli, cli->answer, key);
+}
+
+
+/* A new key's name, and what it is allowed. */
+static cli_exit_t
+describe(const cli_t *cli, aigw_key_t *key)
+{
+    if (cli_take_name(cli, key->name) == 0) {
+        if (cli_option(cli, "if-absent")->text != NULL) {
+            return cli_fail(cli, CLI_USAGE, NULL, "--if-absent needs --name");
+        }
+
+        snprintf(key->name, sizeof(key->name), "key-%.4s",
+                 key->prefix + sizeof("aigw_") - 1);
+    }
+
+    cli_no_limits(&key->quota_nano, &key->expires_ms, key->models);
+    (void) cli_take_limits(cli, &key->quota_nano, &key->expires_ms,
+                           key->models);
+
+    return CLI_OK;
+}
+
+
+/* With --if-absent: the key that was there, without its secret. */
+static cli_exit_t
+answer_present(cli_t *cli, const aigw_project_t *project, const char *name)
+{
+    aigw_key_t  key;
+    cli_exit_t  code;
+
+    code = cli_find_key(cli, project, name, &key);
+
+    if (code == CLI_OK) {
+        cli_report(cli);
+        code = cmd_key_answer(cli, &key);
+    }
+
+    return code == CLI_OK ? cmd_key_reveal(cli, NULL) : code;
+}
+
+
+cli_exit_t
 cmd_key_create(cli_t *cli)
 {
-    char             secret[AIGW_KEY_LEN + 1];
-    aigw_err_t       err;
-    aigw_key_t       key = { 0 };
-    cli_exit_t       code;
-    const char      *name;
-    aigw_project_t   project;
+    char            secret[AIGW_KEY_LEN + 1];
+    aigw_err_t      err;
+    aigw_key_t      key = { 0 };
+    cli_exit_t      code;
+    aigw_project_t  project;
 
     code = cli_find_project(cli, cli_option(cli, "project")->text, &project);
     if (code != CLI_OK) {
@@ -152,36 +208,35 @@ cmd_key_create(cli_t *cli)
     }
 
     code = cmd_key_generate(cli, &key, secret);
-    if (code != CLI_OK) {
-        return code;
+
+    if (code == CLI_OK) {
+        code = describe(cli, &key);
     }
 
-    name = cli_option(cli, "name")->text;
-
-    if (name != NULL) {
-        snprintf(key.name, sizeof(key.name), "%s", name);
-
-    } else {
-        snprintf(key.name, sizeof(key.name), "key-%.4s",
-                 key.prefix + sizeof("aigw_") - 1);
+    if (code != CLI_OK) {
+        goto err0;
     }
 
     key.project_id = project.id;
-    cli_take_limits(cli, &key.quota_nano, &key.expires_ms, key.models);
-
     err = aigw_store_create_key(cli->store, &key);
 
     if (err == AIGW_OK) {
-        cli->answer = cJSON_CreateObject();
-        code = add_key(cli, cli->answer, &key, &project);
+        code = cmd_key_answer(cli, &key);
 
         if (code == CLI_OK) {
             code = cmd_key_reveal(cli, secret);
         }
 
+    } else if (err == AIGW_EEXIST
+               && cli_option(cli, "if-absent")->text != NULL)
+    {
+        code = answer_present(cli, &project, key.name);
+
     } else {
         code = cli_fail_store(cli, err, "key", key.name);
     }
+
+err0:
 
     aigw_cleanse(secret, sizeof(secret));
 
@@ -254,8 +309,8 @@ cmd_key_list(cli_t *cli)
 }
 
 
-static cli_exit_t
-find_key(const cli_t *cli, aigw_key_t *key)
+cli_exit_t
+cmd_key_find(const cli_t *cli, aigw_key_t *key)
 {
     cli_exit_t             code;
     aigw_project_t         project;
@@ -274,48 +329,12 @@ cmd_key_show(cli_t *cli)
     aigw_key_t  key;
     cli_exit_t  code;
 
-    code = find_key(cli, &key);
+    code = cmd_key_find(cli, &key);
     if (code != CLI_OK) {
         return code;
     }
 
     cli_report(cli);
-    cli->answer = cJSON_CreateObject();
 
-    return add_key_of(cli, cli->answer, &key);
-}
-
-
-cli_exit_t
-cmd_key_revoke(cli_t *cli)
-{
-    aigw_err_t  err;
-    aigw_key_t  key;
-    cli_exit_t  code;
-
-    code = find_key(cli, &key);
-
-    if (code == CLI_OK) {
-        code = cli_confirm(cli, "revoke key", key.name, 0);
-    }
-
-    if (code != CLI_OK) {
-        return code;
-    }
-
-    /* The moment of the first time stands. */
-
-    if (key.revoked_ms == 0) {
-        key.revoked_ms = aigw_time_now_ms();
-
-        err = aigw_store_update_key(cli->store, &key);
-        if (err != AIGW_OK) {
-            return cli_fail_store(cli, err, "key", key.name);
-        }
-    }
-
-    cli_report(cli);
-    cli->answer = cJSON_CreateObject();
-
-    return add_key_of(cli, cli->answer, &key);
+    return cmd_key_answer(cli, &key);
 }

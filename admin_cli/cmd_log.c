@@ -1,6 +1,6 @@
 /*
  * aigw log: the rows of the ledger, one for each call. A row holds ids; the
- * names are those of today, null where a thing is gone.
+ * names are those of today, or the last ones of what was deleted.
  */
 
 #include <string.h>
@@ -50,24 +50,23 @@ add_known(cJSON *object, const char *name, int64_t count, int known)
 
 
 static void
+add_name(const cli_t *cli, cJSON *object, const char *field,
+    aigw_account_kind_t kind, uint64_t id)
+{
+    char      name[AIGW_NAME_MAX + 1];
+    uint64_t  of;
+
+    cli_add_text(object, field, id != 0
+                 && cli_name_of(cli, kind, id, name, &of) ? name : NULL);
+}
+
+
+static void
 add_names(const cli_t *cli, cJSON *object, const aigw_row_t *row)
 {
-    aigw_key_t      key;
-    aigw_user_t     user;
-    aigw_project_t  project;
-
-    cli_add_text(object, "user",
-                 row->user_id != 0
-                 && cli_get_user(cli, row->user_id, &user) == AIGW_OK
-                 ? user.name : NULL);
-    cli_add_text(object, "project",
-                 row->project_id != 0
-                 && cli_get_project(cli, row->project_id, &project) == AIGW_OK
-                 ? project.name : NULL);
-    cli_add_text(object, "key",
-                 row->key_id != 0
-                 && cli_get_key(cli, row->key_id, &key) == AIGW_OK
-                 ? key.name : NULL);
+    add_name(cli, object, "user", AIGW_ACCOUNT_USER, row->user_id);
+    add_name(cli, object, "project", AIGW_ACCOUNT_PROJECT, row->project_id);
+    add_name(cli, object, "key", AIGW_ACCOUNT_KEY, row->key_id);
     cli_add_id(object, "user_id", row->user_id);
     cli_add_id(object, "project_id", row->project_id);
     cli_add_id(object, "key_id", row->key_id);
@@ -86,8 +85,8 @@ add_tokens(cJSON *object, const aigw_tokens_t *tokens)
 }
 
 
-static cli_exit_t
-add_row(const cli_t *cli, cJSON *object, const void *thing)
+cli_exit_t
+cmd_log_add(const cli_t *cli, cJSON *object, const void *thing)
 {
     int                         sent;
     char                        id[AIGW_ROW_ID_TEXT_LEN + 1];
@@ -130,31 +129,94 @@ add_row(const cli_t *cli, cJSON *object, const void *thing)
 
 
 cli_exit_t
-cmd_log_filter(const cli_t *cli, aigw_row_filter_t *filter,
-    aigw_project_t *project)
+cmd_log_filter(const cli_t *cli, aigw_row_filter_t *filter)
 {
-    cli_exit_t          code;
-    const cli_value_t  *option;
+    cli_exit_t       code;
+    const char      *text;
+    aigw_project_t   project;
 
     memset(filter, 0, sizeof(aigw_row_filter_t));
-    filter->model = cli_str("");
     filter->status = -1;
 
-    option = cli_option(cli, "project");
+    text = cli_option(cli, "tag")->text;
 
-    if (option->text != NULL) {
-        code = cli_find_project(cli, option->text, project);
-        if (code != CLI_OK) {
-            return code;
-        }
-
-        filter->project_id = project->id;
+    if (text != NULL) {
+        filter->tag = cli_str(text);
     }
 
+    text = cli_option(cli, "project")->text;
+
+    if (text == NULL
+        || cli_is_gone(cli, AIGW_ACCOUNT_PROJECT, text, &filter->project_id))
+    {
+        return CLI_OK;
+    }
+
+    code = cli_find_project(cli, text, &project);
+
+    if (code == CLI_OK) {
+        filter->project_id = project.id;
+    }
+
+    return code;
+}
+
+
+void
+cmd_log_range(const cli_t *cli, aigw_row_filter_t *filter)
+{
     filter->since_ms = cli_option(cli, "since")->number;
     filter->until_ms = cli_option(cli, "until")->number;
+}
 
-    return CLI_OK;
+
+/* With --project, names are that project's keys. */
+static cli_exit_t
+filter_key(const cli_t *cli, const char *which, aigw_row_filter_t *filter)
+{
+    aigw_err_t      err;
+    aigw_key_t      key;
+    cli_exit_t      code;
+    aigw_project_t  project;
+
+    if (cli_is_gone(cli, AIGW_ACCOUNT_KEY, which, &filter->key_id)) {
+        return CLI_OK;
+    }
+
+    err = filter->project_id == 0 ? AIGW_ENOTFOUND
+          : cli_get_project(cli, filter->project_id, &project);
+
+    code = cli_find_key(cli, err == AIGW_OK ? &project : NULL, which, &key);
+
+    if (code == CLI_OK) {
+        filter->key_id = key.id;
+    }
+
+    return code;
+}
+
+
+cli_exit_t
+cmd_log_narrow(const cli_t *cli, aigw_row_filter_t *filter)
+{
+    const cli_value_t  *option;
+
+    option = cli_option(cli, "model");
+
+    if (option->text != NULL) {
+        filter->model = cli_str(option->text);
+    }
+
+    option = cli_option(cli, "status");
+
+    if (option->text != NULL) {
+        filter->status = (int) option->number;
+    }
+
+    option = cli_option(cli, "key");
+
+    return option->text != NULL ? filter_key(cli, option->text, filter)
+                                : CLI_OK;
 }
 
 
@@ -186,44 +248,23 @@ cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
 cli_exit_t
 cmd_log_list(cli_t *cli)
 {
-    aigw_key_t                 key;
     cli_exit_t                 code;
-    aigw_project_t             project;
     aigw_row_filter_t          filter;
-    const cli_value_t         *option;
     static const cli_lister_t  lister = {
-        "rows", sizeof(aigw_row_t), list_rows, add_row, cursor_of
+        "rows", sizeof(aigw_row_t), list_rows, cmd_log_add, cursor_of
     };
 
-    code = cmd_log_filter(cli, &filter, &project);
+    code = cmd_log_filter(cli, &filter);
+
+    if (code == CLI_OK) {
+        code = cmd_log_narrow(cli, &filter);
+    }
+
     if (code != CLI_OK) {
         return code;
     }
 
-    option = cli_option(cli, "key");
-
-    if (option->text != NULL) {
-        code = cli_find_key(cli, filter.project_id != 0 ? &project : NULL,
-                            option->text, &key);
-        if (code != CLI_OK) {
-            return code;
-        }
-
-        filter.key_id = key.id;
-    }
-
-    option = cli_option(cli, "model");
-
-    if (option->text != NULL) {
-        filter.model = cli_str(option->text);
-    }
-
-    option = cli_option(cli, "status");
-
-    if (option->text != NULL) {
-        filter.status = (int) option->number;
-    }
-
+    cmd_log_range(cli, &filter);
     cli_report(cli);
 
     return cli_list(cli, &lister, &filter);
@@ -253,5 +294,5 @@ cmd_log_show(cli_t *cli)
 
     cli->answer = cJSON_CreateObject();
 
-    return add_row(cli, cli->answer, &row);
+    return cmd_log_add(cli, cli->answer, &row);
 }

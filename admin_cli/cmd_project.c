@@ -83,6 +83,37 @@ answer_project(cli_t *cli, const aigw_project_t *project)
 }
 
 
+static cli_exit_t
+answer_created(cli_t *cli, const aigw_project_t *project, const char *secret)
+{
+    cli_exit_t  code;
+
+    cli->answer = cJSON_CreateObject();
+    code = add_project(cli, cJSON_AddObjectToObject(cli->answer, "project"),
+                       project);
+
+    return code != CLI_OK ? code : cmd_key_reveal(cli, secret);
+}
+
+
+/* With --if-absent: the project that was there, and no key. */
+static cli_exit_t
+answer_present(cli_t *cli, const char *name)
+{
+    cli_exit_t      code;
+    aigw_project_t  project;
+
+    code = cli_find_project(cli, name, &project);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    cli_report(cli);
+
+    return answer_created(cli, &project, NULL);
+}
+
+
 cli_exit_t
 cmd_project_create(cli_t *cli)
 {
@@ -104,8 +135,9 @@ cmd_project_create(cli_t *cli)
     snprintf(project.name, sizeof(project.name), "%s", cli->arg[0].text);
     project.user_id = user.id;
     project.enabled = 1;
-    cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
-                    project.models);
+    cli_no_limits(&project.quota_nano, &project.expires_ms, project.models);
+    (void) cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
+                           project.models);
 
     snprintf(key.name, sizeof(key.name), "%s", FIRST_KEY);
     cli_no_limits(&key.quota_nano, &key.expires_ms, key.models);
@@ -118,12 +150,12 @@ cmd_project_create(cli_t *cli)
     err = aigw_store_create_project(cli->store, &project, &key);
 
     if (err == AIGW_OK) {
-        cli->answer = cJSON_CreateObject();
-        code = add_project(cli, cJSON_AddObjectToObject(cli->answer,
-                                                        "project"), &project);
-        if (code == CLI_OK) {
-            code = cmd_key_reveal(cli, secret);
-        }
+        code = answer_created(cli, &project, secret);
+
+    } else if (err == AIGW_EEXIST
+               && cli_option(cli, "if-absent")->text != NULL)
+    {
+        code = answer_present(cli, project.name);
 
     } else {
         code = cli_fail_store(cli, err, "project", project.name);
@@ -197,9 +229,59 @@ cmd_project_show(cli_t *cli)
 
 
 static cli_exit_t
+change_project(cli_t *cli, unsigned fields, aigw_project_t *project)
+{
+    aigw_err_t  err;
+
+    err = aigw_store_change_project(cli->store, fields, project);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "project", project->name);
+    }
+
+    cli_report(cli);
+
+    return answer_project(cli, project);
+}
+
+
+cli_exit_t
+cmd_project_set(cli_t *cli)
+{
+    unsigned         fields;
+    cli_exit_t       code;
+    aigw_user_t      user;
+    aigw_project_t   project;
+    const char      *owner;
+
+    code = cli_find_project(cli, cli->arg[0].text, &project);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    fields = cli_take_name(cli, project.name)
+             | cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
+                               project.models);
+    owner = cli_option(cli, "user")->text;
+
+    if (owner != NULL) {
+        code = cli_find_user(cli, owner, &user);
+        if (code != CLI_OK) {
+            return code;
+        }
+
+        project.user_id = user.id;
+        fields |= AIGW_CHANGE_USER;
+    }
+
+    code = cli_need_fields(cli, fields);
+
+    return code != CLI_OK ? code : change_project(cli, fields, &project);
+}
+
+
+static cli_exit_t
 switch_project(cli_t *cli, uint8_t enabled)
 {
-    aigw_err_t      err;
     cli_exit_t      code;
     aigw_project_t  project;
 
@@ -210,14 +292,7 @@ switch_project(cli_t *cli, uint8_t enabled)
 
     project.enabled = enabled;
 
-    err = aigw_store_update_project(cli->store, &project);
-    if (err != AIGW_OK) {
-        return cli_fail_store(cli, err, "project", project.name);
-    }
-
-    cli_report(cli);
-
-    return answer_project(cli, &project);
+    return change_project(cli, AIGW_CHANGE_ENABLED, &project);
 }
 
 
@@ -232,4 +307,34 @@ cli_exit_t
 cmd_project_enable(cli_t *cli)
 {
     return switch_project(cli, 1);
+}
+
+
+/* Its keys go with it: they open nothing without it. */
+cli_exit_t
+cmd_project_delete(cli_t *cli)
+{
+    aigw_err_t      err;
+    cli_exit_t      code;
+    aigw_project_t  project;
+
+    code = cli_find_project(cli, cli->arg[0].text, &project);
+
+    if (code == CLI_OK) {
+        code = cli_confirm(cli, "delete with all its keys project",
+                           project.name, 1);
+    }
+
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    err = aigw_store_delete_project(cli->store, project.id);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "project", project.name);
+    }
+
+    cli_answer_deleted(cli, project.id, project.name);
+
+    return CLI_OK;
 }

@@ -1,11 +1,13 @@
 /* aigw setting: the few values that belong to the whole store. */
 
+#include <ctype.h>
 #include <string.h>
 
 #include "cli.h"
 
 
-#define BASE_URL  "base_url"
+#define BASE_URL      "base_url"
+#define CORS_ORIGINS  "cors_origins"
 
 
 static cli_exit_t
@@ -18,13 +20,99 @@ check_base_url(const cli_t *cli, const char *text,
 }
 
 
+/* One origin as browsers send it (RFC 6454): no path, no default port, in lower
+   case. */
+static cli_exit_t
+check_origin(const cli_t *cli, const char *text,
+    char origin[AIGW_URL_MAX + 1])
+{
+    char        *p, *port;
+    size_t       len;
+    cli_url_t    parts;
+    cli_exit_t   code;
+
+    code = cli_check_url(cli, text, origin, &parts);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    for (p = origin; *p != '\0'; p++) {
+        *p = (char) tolower((unsigned char) *p);
+    }
+
+    p = strstr(origin, "://") + 3;
+
+    if (strpbrk(p, "/*") != NULL) {
+        return cli_fail(cli, CLI_USAGE, "scheme, host and port only:"
+                        " https://app.example.com, or * for all",
+                        "'%s' is no origin", text);
+    }
+
+    port = parts.https ? ":443" : ":80";
+    len = strlen(origin);
+
+    if (len > strlen(port) && strcmp(origin + len - strlen(port), port) == 0) {
+        origin[len - strlen(port)] = '\0';
+    }
+
+    return CLI_OK;
+}
+
+
+/* "*", or a list separated by commas. */
+static cli_exit_t
+check_origins(const cli_t *cli, const char *text,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    int          n;
+    char         word[AIGW_URL_MAX + 1], origin[AIGW_URL_MAX + 1];
+    size_t       len;
+    cli_exit_t   code;
+    aigw_str_t   next;
+
+    if (strcmp(text, "*") == 0) {
+        strcpy(value, "*");
+        return CLI_OK;
+    }
+
+    len = 0;
+
+    while (cli_next_word(&text, ',', &next)) {
+        for (/* void */; next.len > 0 && next.data[0] == ' '; next.len--) {
+            next.data++;
+        }
+
+        snprintf(word, sizeof(word), "%.*s", (int) next.len, next.data);
+
+        code = check_origin(cli, word, origin);
+        if (code != CLI_OK) {
+            return code;
+        }
+
+        n = snprintf(value + len, AIGW_VALUE_MAX + 1 - len, "%s%s",
+                     len ? "," : "", origin);
+
+        if (n < 0 || (size_t) n > AIGW_VALUE_MAX - len) {
+            return cli_fail(cli, CLI_USAGE, NULL,
+                            "the list is longer than %d bytes",
+                            AIGW_VALUE_MAX);
+        }
+
+        len += (size_t) n;
+    }
+
+    return CLI_OK;
+}
+
+
 /* Those that there are; check writes the form that is kept. */
 static const struct {
     const char   *name;
     cli_exit_t  (*check)(const cli_t *cli, const char *text,
                          char value[AIGW_VALUE_MAX + 1]);
 } settings[] = {
-    { BASE_URL, check_base_url }
+    { BASE_URL, check_base_url },
+    { CORS_ORIGINS, check_origins }
 };
 
 #define SETTINGS  (sizeof(settings) / sizeof(settings[0]))

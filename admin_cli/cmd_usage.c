@@ -15,7 +15,15 @@
 #define DAY_LEN  10                   /* of an RFC 3339 date */
 
 /* By what sums are kept apart. */
-typedef enum { BY_NOTHING, BY_DAY, BY_MODEL, BY_KEY, BY_USER, BY_PROJECT } by_t;
+typedef enum {
+    BY_NOTHING,
+    BY_DAY,
+    BY_MODEL,
+    BY_TAG,
+    BY_KEY,
+    BY_USER,
+    BY_PROJECT
+} by_t;
 
 /* One line of the report: of an id, or of a text where id is 0. */
 typedef struct {
@@ -38,6 +46,7 @@ by_of(const char *text)
     switch (text ? text[0] : '\0') {
     case 'd': return BY_DAY;
     case 'm': return BY_MODEL;
+    case 't': return BY_TAG;
     case 'k': return BY_KEY;
     case 'u': return BY_USER;
     case 'p': return BY_PROJECT;
@@ -76,6 +85,9 @@ name_group(by_t by, const aigw_cell_t *cell, group_t *group)
 
     } else if (by == BY_MODEL) {
         snprintf(group->text, sizeof(group->text), "%s", cell->model);
+
+    } else if (by == BY_TAG) {
+        snprintf(group->text, sizeof(group->text), "%s", cell->tag);
     }
 }
 
@@ -166,45 +178,34 @@ add_sums(cJSON *object, const aigw_sums_t *sums)
 }
 
 
-/* A call whose key nobody knows belongs to no user: null. */
+/* A call whose key nobody knows belongs to no user, one without a tag to no
+   tag: null. */
 static void
 add_group_name(const cli_t *cli, cJSON *object, by_t by, const group_t *group)
 {
-    aigw_key_t      key;
-    aigw_user_t     user;
-    const char     *name;
-    aigw_project_t  project;
+    int       known;
+    char      name[AIGW_NAME_MAX + 1];
+    uint64_t  of, none;
 
-    name = NULL;
-
-    if (by == BY_DAY || by == BY_MODEL) {
+    if (by == BY_DAY || by == BY_MODEL || by == BY_TAG) {
         cli_add_text(object, "group", group->text[0] ? group->text : NULL);
         return;
     }
 
-    if (by == BY_KEY && cli_get_key(cli, group->id, &key) == AIGW_OK) {
-        name = key.name;
+    known = group->id != 0
+            && cli_name_of(cli, by == BY_KEY ? AIGW_ACCOUNT_KEY
+                                : by == BY_USER ? AIGW_ACCOUNT_USER
+                                : AIGW_ACCOUNT_PROJECT, group->id, name, &of);
 
-    } else if (by == BY_USER
-               && cli_get_user(cli, group->id, &user) == AIGW_OK)
-    {
-        name = user.name;
-
-    } else if (by == BY_PROJECT
-               && cli_get_project(cli, group->id, &project) == AIGW_OK)
-    {
-        name = project.name;
-    }
-
-    cli_add_text(object, "group", name);
+    cli_add_text(object, "group", known ? name : NULL);
     cli_add_id(object, "group_id", group->id);
 
     /* A key's name is unique only within its project. */
 
     if (by == BY_KEY) {
-        cli_add_text(object, "project", name != NULL
-                     && cli_get_project(cli, key.project_id, &project)
-                        == AIGW_OK ? project.name : NULL);
+        cli_add_text(object, "project",
+                     known && cli_name_of(cli, AIGW_ACCOUNT_PROJECT, of, name,
+                                          &none) ? name : NULL);
     }
 }
 
@@ -259,16 +260,17 @@ cmd_usage_show(cli_t *cli)
     report_t           report = { 0 };
     aigw_err_t         err;
     cli_exit_t         code;
-    aigw_project_t     project;
     aigw_row_filter_t  filter;
 
-    code = cmd_log_filter(cli, &filter, &project);
+    code = cmd_log_filter(cli, &filter);
     if (code != CLI_OK) {
         return code;
     }
 
+    cmd_log_range(cli, &filter);
     cli_report(cli);
     report.by = by_of(cli_option(cli, "by")->text);
+    filter.by_tag = report.by == BY_TAG;
 
     err = aigw_store_each_cell(cli->store, &filter, on_cell, &report);
 

@@ -46,6 +46,11 @@ cmd_user_create(cli_t *cli)
     user.quota_nano = quota->text ? quota->number : AIGW_UNLIMITED;
 
     err = aigw_store_create_user(cli->store, &user);
+
+    if (err == AIGW_EEXIST && cli_option(cli, "if-absent")->text != NULL) {
+        return cmd_user_show(cli);
+    }
+
     if (err != AIGW_OK) {
         return cli_fail_store(cli, err, "user", user.name);
     }
@@ -118,9 +123,65 @@ cmd_user_show(cli_t *cli)
 
 
 static cli_exit_t
+change_user(cli_t *cli, unsigned fields, aigw_user_t *user)
+{
+    aigw_err_t  err;
+
+    err = aigw_store_change_user(cli->store, fields, user);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "user", user->name);
+    }
+
+    cli_report(cli);
+
+    return answer_user(cli, user);
+}
+
+
+cli_exit_t
+cmd_user_set(cli_t *cli)
+{
+    int                 admin, member;
+    unsigned            fields;
+    cli_exit_t          code;
+    aigw_user_t         user;
+    const cli_value_t  *quota;
+
+    code = cli_find_user(cli, cli->arg[0].text, &user);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    fields = cli_take_name(cli, user.name);
+    quota = cli_option(cli, "quota");
+
+    if (quota->text != NULL) {
+        user.quota_nano = quota->number;
+        fields |= AIGW_CHANGE_QUOTA;
+    }
+
+    admin = cli_option(cli, "admin")->text != NULL;
+    member = cli_option(cli, "member")->text != NULL;
+
+    if (admin && member) {
+        return cli_fail(cli, CLI_USAGE, NULL,
+                        "--admin and --member exclude each other");
+    }
+
+    if (admin || member) {
+        user.admin = (uint8_t) admin;
+        fields |= AIGW_CHANGE_ROLE;
+    }
+
+    code = cli_need_fields(cli, fields);
+
+    return code != CLI_OK ? code : change_user(cli, fields, &user);
+}
+
+
+static cli_exit_t
 switch_user(cli_t *cli, uint8_t enabled)
 {
-    aigw_err_t   err;
     cli_exit_t   code;
     aigw_user_t  user;
 
@@ -131,14 +192,7 @@ switch_user(cli_t *cli, uint8_t enabled)
 
     user.enabled = enabled;
 
-    err = aigw_store_update_user(cli->store, &user);
-    if (err != AIGW_OK) {
-        return cli_fail_store(cli, err, "user", user.name);
-    }
-
-    cli_report(cli);
-
-    return answer_user(cli, &user);
+    return change_user(cli, AIGW_CHANGE_ENABLED, &user);
 }
 
 
@@ -153,4 +207,70 @@ cli_exit_t
 cmd_user_enable(cli_t *cli)
 {
     return switch_user(cli, 1);
+}
+
+
+/* Names a project of the user that stands in the way. */
+static cli_exit_t
+fail_projects(const cli_t *cli, const aigw_user_t *user)
+{
+    size_t          n;
+    char            hint[200];
+    uint64_t        before;
+    aigw_project_t  project = { 0 };
+
+    before = 0;
+
+    do {
+        n = 0;
+
+        if (aigw_store_list_projects(cli->store, before, &project, 1, &n)
+            != AIGW_OK)
+        {
+            break;
+        }
+
+        before = project.id;
+
+    } while (n == 1 && project.user_id != user->id);
+
+    snprintf(hint, sizeof(hint), "aigw project delete %s, or aigw project set"
+             " %s --user U", project.name, project.name);
+
+    return cli_fail(cli, CLI_CONFLICT, hint,
+                    "user '%s' has projects, '%s' for one", user->name,
+                    project.name);
+}
+
+
+cli_exit_t
+cmd_user_delete(cli_t *cli)
+{
+    aigw_err_t   err;
+    cli_exit_t   code;
+    aigw_user_t  user;
+
+    code = cli_find_user(cli, cli->arg[0].text, &user);
+
+    if (code == CLI_OK) {
+        code = cli_confirm(cli, "delete user", user.name, 1);
+    }
+
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    err = aigw_store_delete_user(cli->store, user.id);
+
+    if (err == AIGW_EEXIST) {
+        return fail_projects(cli, &user);
+    }
+
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "user", user.name);
+    }
+
+    cli_answer_deleted(cli, user.id, user.name);
+
+    return CLI_OK;
 }

@@ -141,6 +141,8 @@ extern ngx_module_t  ngx_ai_gateway_module;
    worker. The store is NULL while it cannot be had, and one line in the error
    log says why; live segment and journal are there whenever the store is, and
    stay when it is lost. */
+ngx_int_t ngx_ai_gateway_check_conf(ngx_conf_t *cf,
+    ngx_ai_gateway_main_conf_t *amcf);
 ngx_int_t ngx_ai_gateway_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_ai_gateway_init_process(ngx_cycle_t *cycle);
 void ngx_ai_gateway_exit_process(ngx_cycle_t *cycle);

@@ -175,8 +175,8 @@ ngx_ai_gateway_find_route(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     for (route = ngx_ai_gateway_routes; route->uri.len; route++) {
 
-        if ((r->uri.len == route->uri.len
-             || (route->prefix && r->uri.len > route->uri.len))
+        if ((route->prefix ? r->uri.len > route->uri.len
+                           : r->uri.len == route->uri.len)
             && ngx_memcmp(r->uri.data, route->uri.data, route->uri.len) == 0)
         {
             break;

@@ -372,14 +372,25 @@ ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b)
 {
     u_char  *p, c;
 
-    /* the letters of both, each with what may stand before it */
-    enum { word = 0, start, s, sk, a, ai, aig, aigw, key };
+    /* the letters of both, each with what may stand before it, and those of
+       an escape of JSON, behind which a word begins */
+    enum { word = 0, start, s, sk, a, ai, aig, aigw, key, escape, u1, u2, u3,
+           u4 };
 
     for (p = b->pos; p < b->last; p++) {
         c = *p;
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-              || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+        if (ctx->mask == escape) {
+            ctx->mask = (c == 'u') ? u1 : start;
+
+        } else if (ctx->mask >= u1) {
+            ctx->mask = (ctx->mask == u4) ? start : ctx->mask + 1;
+
+        } else if (c == '\\') {
+            ctx->mask = escape;
+
+        } else if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+                     || (c >= '0' && c <= '9') || c == '-' || c == '_'))
         {
             ctx->mask = start;
 

@@ -12,11 +12,18 @@ static void *ngx_ai_gateway_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_ai_gateway_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_ai_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_ai_gateway_check_name(ngx_conf_t *cf, void *post, void *data);
+static char *ngx_ai_gateway_check_interval(ngx_conf_t *cf, void *post,
+    void *data);
 static ngx_int_t ngx_ai_gateway_init(ngx_conf_t *cf);
 
 
-static ngx_conf_num_bounds_t  ngx_ai_gateway_flush_interval_bounds = {
-    ngx_conf_check_num_bounds, 1, 5000
+static ngx_conf_post_t  ngx_ai_gateway_name_post = {
+    ngx_ai_gateway_check_name
+};
+
+static ngx_conf_post_t  ngx_ai_gateway_interval_post = {
+    ngx_ai_gateway_check_interval
 };
 
 
@@ -34,21 +41,21 @@ static ngx_command_t  ngx_ai_gateway_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_ai_gateway_loc_conf_t, upstream),
-      NULL },
+      &ngx_ai_gateway_name_post },
 
     { ngx_string("ai_gateway_store"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_ai_gateway_main_conf_t, store),
-      NULL },
+      &ngx_ai_gateway_name_post },
 
     { ngx_string("ai_gateway_flush_interval"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_ai_gateway_main_conf_t, flush_interval),
-      &ngx_ai_gateway_flush_interval_bounds },
+      &ngx_ai_gateway_interval_post },
 
       ngx_null_command
 };
@@ -83,6 +90,26 @@ ngx_module_t  ngx_ai_gateway_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+/* What these two return follows '"NAME" directive '. */
+static char *
+ngx_ai_gateway_check_name(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t  *name = data;
+
+    return name->len ? NGX_CONF_OK : "must not be empty";
+}
+
+
+static char *
+ngx_ai_gateway_check_interval(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t  *interval = data;
+
+    return *interval >= 1 && *interval <= 5000 ? NGX_CONF_OK
+                                               : "must be from 1ms to 5s";
+}
 
 
 static void *
@@ -213,6 +240,13 @@ ngx_ai_gateway_init(ngx_conf_t *cf)
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    if (ngx_ai_gateway_check_conf(cf,
+            ngx_http_conf_get_module_main_conf(cf, ngx_ai_gateway_module))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     /* not ACCESS: "satisfy any" would let that be passed by */
 

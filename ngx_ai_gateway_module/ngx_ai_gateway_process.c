@@ -45,14 +45,13 @@ ngx_ai_gateway_cycle_conf(ngx_cycle_t *cycle)
 
 
 static ngx_int_t
-ngx_ai_gateway_load_master(ngx_cycle_t *cycle,
-    ngx_ai_gateway_main_conf_t *amcf)
+ngx_ai_gateway_load_master(ngx_conf_t *cf, ngx_ai_gateway_main_conf_t *amcf)
 {
     u_char      *path;
     aigw_err_t   err;
 
-    amcf->master = ngx_palloc(cycle->pool, sizeof(aigw_seal_master_t));
-    path = ngx_pnalloc(cycle->pool, amcf->store.len + sizeof("/key"));
+    amcf->master = ngx_palloc(cf->pool, sizeof(aigw_seal_master_t));
+    path = ngx_pnalloc(cf->pool, amcf->store.len + sizeof("/key"));
 
     if (amcf->master == NULL || path == NULL) {
         return NGX_ERROR;
@@ -63,11 +62,11 @@ ngx_ai_gateway_load_master(ngx_cycle_t *cycle,
     err = aigw_seal_load((char *) path, amcf->master);
 
     if (err != AIGW_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "ai_gateway_store: cannot read master key \"%s\": %s"
-                      " (a store is made by \"aigw store init %V\"; its key"
-                      " has mode 0600 and belongs to who starts nginx)",
-                      path, aigw_strerror(err), &amcf->store);
+                      " (it is made by \"aigw store init\", has mode 0600 and"
+                      " belongs to who starts nginx: restore it)",
+                      path, aigw_strerror(err));
         return NGX_ERROR;
     }
 
@@ -75,13 +74,47 @@ ngx_ai_gateway_load_master(ngx_cycle_t *cycle,
 }
 
 
+/* While the configuration is read: later an error would end a master that
+   reloads. */
+ngx_int_t
+ngx_ai_gateway_check_conf(ngx_conf_t *cf, ngx_ai_gateway_main_conf_t *amcf)
+{
+    char           fault[AIGW_FAULT_LEN + 1];
+    aigw_store_t  *store;
+
+    /* "nginx -s stop" must work without a store */
+
+    if (amcf->store.len == 0 || ngx_process == NGX_PROCESS_SIGNALLER) {
+        return NGX_OK;
+    }
+
+    /* a process must not open an environment twice: with master_process off
+       this one has it open already */
+
+    if (worker.store == NULL) {
+
+        if (aigw_store_open((char *) amcf->store.data, AIGW_STORE_USAGE,
+                            &store, fault)
+            != AIGW_OK)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "ai_gateway_store: %s", fault);
+            return NGX_ERROR;
+        }
+
+        aigw_store_close(store);
+    }
+
+    return ngx_ai_gateway_load_master(cf, amcf);
+}
+
+
 /* Makes the live directory for the workers' user; for the master. */
-static ngx_int_t
+static aigw_err_t
 ngx_ai_gateway_prepare_live(ngx_cycle_t *cycle,
-    ngx_ai_gateway_main_conf_t *amcf)
+    ngx_ai_gateway_main_conf_t *amcf, char fault[AIGW_FAULT_LEN + 1])
 {
     char              path[AIGW_LIVE_PATH_LEN + 1];
-    char              fault[AIGW_FAULT_LEN + 1];
     uid_t             uid;
     gid_t             gid;
     aigw_err_t        err;
@@ -89,57 +122,48 @@ ngx_ai_gateway_prepare_live(ngx_cycle_t *cycle,
     ngx_core_conf_t  *ccf;
 
     err = aigw_store_open((char *) amcf->store.data, 0, &store, fault);
-
-    if (err == AIGW_OK) {
-        ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx,
-                                               ngx_core_module);
-        uid = geteuid();
-        gid = getegid();
-
-        if (uid == 0 && ccf->master) {
-            uid = ccf->user;
-            gid = ccf->group;
-        }
-
-        aigw_live_locate(aigw_store_id(store), path);
-        err = aigw_live_prepare(path, uid, gid, fault);
-
-        aigw_store_close(store);
-    }
-
     if (err != AIGW_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "ai_gateway_store: %s", fault);
-        return NGX_ERROR;
+        return err;
     }
 
-    return NGX_OK;
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    uid = geteuid();
+    gid = getegid();
+
+    if (uid == 0 && ccf->master) {
+        uid = ccf->user;
+        gid = ccf->group;
+    }
+
+    aigw_live_locate(aigw_store_id(store), path);
+    err = aigw_live_prepare(path, uid, gid, fault);
+
+    aigw_store_close(store);
+
+    return err;
 }
 
 
 ngx_int_t
 ngx_ai_gateway_init_module(ngx_cycle_t *cycle)
 {
+    char                         fault[AIGW_FAULT_LEN + 1];
     ngx_ai_gateway_main_conf_t  *amcf;
 
     amcf = ngx_ai_gateway_cycle_conf(cycle);
 
-    if (amcf == NULL) {
+    if (amcf == NULL || ngx_test_config || worker.store != NULL
+        || ngx_ai_gateway_prepare_live(cycle, amcf, fault) == AIGW_OK)
+    {
         return NGX_OK;
     }
 
-    if (ngx_ai_gateway_load_master(cycle, amcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "ai_gateway_store: %s", fault);
 
-    /* a process must not open an environment twice: with master_process off
-       this one has it open already */
+    /* an error here ends nginx: at a reload its workers answer 503 instead,
+       until it works */
 
-    if (ngx_test_config || worker.store != NULL) {
-        return NGX_OK;
-    }
-
-    return ngx_ai_gateway_prepare_live(cycle, amcf);
+    return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
 }
 
 

@@ -11,7 +11,10 @@ run_packages=(
     libcjson-dev libcurl4-openssl-dev liblmdb-dev libsmartcols-dev libssl-dev
     nginx nginx-dev
 )
-test_packages=(clang-14 libclang-rt-14-dev openssl perl procps)
+test_packages=(
+    chromium-headless-shell clang-14 libclang-rt-14-dev openssl perl procps
+    python3-venv
+)
 
 policy=/usr/sbin/policy-rc.d
 saved=$policy.aigw-saved

@@ -250,7 +250,8 @@ begin(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
 static void
 start(aigw_db_txn_t *txn, unsigned flags, int renew)
 {
-    aigw_db_fail(txn, from_mdb(begin(txn->db, flags, &txn->mdb, renew)));
+    aigw_db_fail(txn, txn->db == NULL ? AIGW_EINVAL
+                      : from_mdb(begin(txn->db, flags, &txn->mdb, renew)));
 
     if (txn->err != AIGW_OK) {
         txn->mdb = NULL;
@@ -265,13 +266,8 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
 
     *txn = (aigw_db_txn_t) { .db = db };
 
-    if (db == NULL) {
-        txn->err = AIGW_EINVAL;
-        return;
-    }
-
     /* a read within another's visit needs a transaction of its own */
-    txn->held = !db->reader_busy;
+    txn->held = db != NULL && !db->reader_busy;
     renew = txn->held && db->reader != NULL;
     txn->mdb = renew ? db->reader : NULL;
 
@@ -295,12 +291,6 @@ void
 aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn)
 {
     *txn = (aigw_db_txn_t) { .db = db, .write = 1 };
-
-    if (db == NULL) {
-        txn->err = AIGW_EINVAL;
-        return;
-    }
-
     start(txn, 0, 0);
 }
 

@@ -1,6 +1,11 @@
 /* Keys (big-endian parts, so that byte order is theirs) and sticky errors:
    what needs no LMDB. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,14 +22,9 @@ aigw_db_key(aigw_db_key_t *key)
 void
 aigw_db_key_int(aigw_db_key_t *key, uint64_t n, unsigned bytes)
 {
-    uint8_t   buf[8];
-    unsigned  i;
+    uint64_t  big = htobe64(n);
 
-    for (i = 0; i < bytes; i++) {
-        buf[i] = (uint8_t) (n >> (8 * (bytes - 1 - i)));
-    }
-
-    aigw_db_key_bytes(key, buf, bytes);
+    aigw_db_key_bytes(key, (const uint8_t *) &big + 8 - bytes, bytes);
 }
 
 

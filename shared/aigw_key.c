@@ -3,6 +3,7 @@
  * of a key leaves this file only to its caller.
  */
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -23,6 +24,14 @@
 
 static const char  digits[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+
+static int
+is_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+           || (c >= 'a' && c <= 'z');
+}
 
 
 /* Writes number (big-endian, destroyed) as ndigits base62 digits: one long
@@ -97,7 +106,7 @@ aigw_key_check(aigw_str_t text)
     }
 
     for (i = PREFIX_LEN; i < SUMMED_LEN; i++) {
-        if (memchr(digits, text.data[i], sizeof(digits) - 1) == NULL) {
+        if (!is_digit(text.data[i])) {
             return AIGW_EINVAL;
         }
     }
@@ -112,13 +121,41 @@ aigw_key_check(aigw_str_t text)
 }
 
 
+/* Looked up once a process: a look-up costs as much as the hash, and takes
+   locks. */
+static const EVP_MD *
+sha256(void)
+{
+    EVP_MD  *md, *none;
+
+    static _Atomic(EVP_MD *)  fetched;
+
+    md = atomic_load(&fetched);
+
+    if (md != NULL) {
+        return md;
+    }
+
+    md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    none = NULL;
+
+    if (md != NULL && !atomic_compare_exchange_strong(&fetched, &none, md)) {
+        EVP_MD_free(md);
+        md = none;
+    }
+
+    return md;
+}
+
+
 aigw_err_t
 aigw_key_hash(aigw_str_t text, uint8_t hash[AIGW_KEY_HASH_LEN])
 {
-    uint8_t  digest[AIGW_KEY_HASH_LEN];
+    uint8_t        digest[AIGW_KEY_HASH_LEN];
+    const EVP_MD  *md = sha256();
 
-    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)
-        != 1)
+    if (md == NULL
+        || EVP_Digest(text.data, text.len, digest, NULL, md, NULL) != 1)
     {
         return AIGW_ECRYPTO;
     }

@@ -1,6 +1,7 @@
 /*
  * Packs and unpacks what the control environment holds: users, projects, keys,
- * models, prices, upstreams. No I/O; field order here is the format at rest.
+ * what was deleted, models, prices, upstreams. No I/O; the order of fields here
+ * is the format at rest.
  */
 
 #include "aigw_record_internal.h"
@@ -126,6 +127,8 @@ aigw_record_pack_key(const aigw_key_t *key, uint8_t *buf)
     aigw_write_int(&w, (uint64_t) key->created_ms, 8);
     aigw_write_int(&w, (uint64_t) key->expires_ms, 8);
     aigw_write_int(&w, (uint64_t) key->revoked_ms, 8);
+    aigw_write_int(&w, (uint64_t) key->old_until_ms, 8);
+    aigw_write_bytes(&w, key->old_hash, AIGW_KEY_HASH_LEN);
     aigw_write_text(&w, key->models, AIGW_MODELS_MAX);
 
     return (size_t) (w.p - buf);
@@ -150,12 +153,48 @@ aigw_record_unpack_key(const uint8_t *buf, size_t len, aigw_key_t *key)
     k.created_ms = read_time(&r);
     k.expires_ms = read_time(&r);
     k.revoked_ms = read_time(&r);
+    k.old_until_ms = read_time(&r);
+    aigw_read_bytes(&r, k.old_hash, AIGW_KEY_HASH_LEN);
     aigw_read_text(&r, k.models, AIGW_MODELS_MAX);
 
     err = aigw_reader_end(&r);
 
     if (err == AIGW_OK) {
         *key = k;
+    }
+
+    return err;
+}
+
+
+size_t
+aigw_record_pack_gone(const aigw_gone_t *gone, uint8_t *buf)
+{
+    aigw_writer_t  w = writer(buf);
+
+    aigw_write_int(&w, gone->of_id, 8);
+    aigw_write_int(&w, (uint64_t) gone->gone_ms, 8);
+    aigw_write_text(&w, gone->name, AIGW_NAME_MAX);
+
+    return (size_t) (w.p - buf);
+}
+
+
+aigw_err_t
+aigw_record_unpack_gone(const uint8_t *buf, size_t len, aigw_gone_t *gone)
+{
+    aigw_err_t     err;
+    aigw_gone_t    g;
+    aigw_reader_t  r = aigw_reader(buf, len);
+
+    g.of_id = aigw_read_int(&r, 8);
+    g.gone_ms = read_time(&r);
+    aigw_read_text(&r, g.name, AIGW_NAME_MAX);
+
+    err = aigw_reader_end(&r);
+
+    if (err == AIGW_OK) {
+        *gone = g;
     }
 
     return err;

@@ -51,8 +51,19 @@ typedef struct {
     int64_t    created_ms;
     int64_t    expires_ms;            /* 0: never */
     int64_t    revoked_ms;            /* 0: not revoked */
+    int64_t    old_until_ms;          /* 0: no old secret beside this one */
+    uint8_t    old_hash[AIGW_KEY_HASH_LEN];
     char       models[AIGW_MODELS_MAX + 1];
 } aigw_key_t;
+
+
+/* What is left of a user, project or key that was deleted: its rows have its
+   id, which no other gets. */
+typedef struct {
+    uint64_t   of_id;                 /* whose it was: user, project; or 0 */
+    int64_t    gone_ms;
+    char       name[AIGW_NAME_MAX + 1];
+} aigw_gone_t;
 
 
 typedef struct {
@@ -167,6 +178,10 @@ aigw_err_t aigw_record_unpack_project(const uint8_t *buf, size_t len,
 size_t aigw_record_pack_key(const aigw_key_t *key, uint8_t *buf);
 aigw_err_t aigw_record_unpack_key(const uint8_t *buf, size_t len,
     aigw_key_t *key) AIGW_CHECKED;
+
+size_t aigw_record_pack_gone(const aigw_gone_t *gone, uint8_t *buf);
+aigw_err_t aigw_record_unpack_gone(const uint8_t *buf, size_t len,
+    aigw_gone_t *gone) AIGW_CHECKED;
 
 size_t aigw_record_pack_model(const aigw_model_t *model, uint8_t *buf);
 aigw_err_t aigw_record_unpack_model(const uint8_t *buf, size_t len,

@@ -27,18 +27,22 @@ typedef struct {
 } aigw_reader_t;
 
 
+/* To and from. */
+static inline uint64_t
+aigw_big_endian(uint64_t n)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(n) : n;
+}
+
+
 /* bytes is a constant: one swap and one store, without a loop (rows are packed
    on the request's path). */
 static inline void
 aigw_write_int(aigw_writer_t *w, uint64_t n, unsigned bytes)
 {
-    uint8_t  buf[8] = {
-        (uint8_t) (n >> 56), (uint8_t) (n >> 48), (uint8_t) (n >> 40),
-        (uint8_t) (n >> 32), (uint8_t) (n >> 24), (uint8_t) (n >> 16),
-        (uint8_t) (n >> 8), (uint8_t) n
-    };
+    uint64_t  big = aigw_big_endian(n);
 
-    memcpy(w->p, buf + 8 - bytes, bytes);
+    memcpy(w->p, (const uint8_t *) &big + 8 - bytes, bytes);
     w->p += bytes;
 }
 
@@ -95,17 +99,14 @@ aigw_reader_has(aigw_reader_t *r, size_t len)
 static inline uint64_t
 aigw_read_int(aigw_reader_t *r, unsigned bytes)
 {
-    uint8_t  b[8] = { 0 };
+    uint64_t  big = 0;
 
     if (aigw_reader_has(r, bytes)) {
-        memcpy(b + 8 - bytes, r->p, bytes);
+        memcpy((uint8_t *) &big + 8 - bytes, r->p, bytes);
         r->p += bytes;
     }
 
-    return (uint64_t) b[0] << 56 | (uint64_t) b[1] << 48
-           | (uint64_t) b[2] << 40 | (uint64_t) b[3] << 32
-           | (uint64_t) b[4] << 24 | (uint64_t) b[5] << 16
-           | (uint64_t) b[6] << 8 | b[7];
+    return aigw_big_endian(big);
 }
 
 

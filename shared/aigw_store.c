@@ -28,7 +28,7 @@
 static const char *const  control_tables[AIGW_CONTROL_TABLES] = {
     "meta", "users", "user_names", "projects", "project_names", "keys",
     "key_ids", "key_names", "project_keys", "models", "prices", "upstreams",
-    "settings"
+    "settings", "gone"
 };
 
 static const char *const  usage_tables[AIGW_USAGE_TABLES] = {
@@ -414,7 +414,7 @@ control_stats(aigw_db_t *db, aigw_store_stats_t *stats)
     aigw_db_read(db, &txn);
     stats->users = aigw_db_count(&txn, AIGW_CONTROL_USERS);
     stats->projects = aigw_db_count(&txn, AIGW_CONTROL_PROJECTS);
-    stats->keys = aigw_db_count(&txn, AIGW_CONTROL_KEYS);
+    stats->keys = aigw_db_count(&txn, AIGW_CONTROL_KEY_IDS);
     stats->models = aigw_db_count(&txn, AIGW_CONTROL_MODELS);
     stats->prices = aigw_db_count(&txn, AIGW_CONTROL_PRICES);
     stats->upstreams = aigw_db_count(&txn, AIGW_CONTROL_UPSTREAMS);

@@ -30,6 +30,14 @@ typedef struct aigw_store_s  aigw_store_t;
 #define AIGW_STORE_USAGE_WRITE   0x06
 
 
+/* Accounts: whose sums are kept. At rest: append only. */
+typedef enum {
+    AIGW_ACCOUNT_USER = 1,
+    AIGW_ACCOUNT_PROJECT,
+    AIGW_ACCOUNT_KEY
+} aigw_account_kind_t;
+
+
 /* --- life --- */
 
 /*
@@ -136,6 +144,10 @@ aigw_err_t aigw_store_find_key(aigw_store_t *store, uint64_t project_id,
 aigw_err_t aigw_store_find_model(aigw_store_t *store, aigw_str_t name,
     aigw_model_t *model) AIGW_CHECKED;
 
+/* What is left of a thing that was deleted. */
+aigw_err_t aigw_store_find_gone(aigw_store_t *store, aigw_account_kind_t kind,
+    uint64_t id, aigw_gone_t *gone) AIGW_CHECKED;
+
 /* Newest first, those with an id below `before` (0: from the newest); *n of at
    most max. Keys: of one project, or project_id 0 for all. */
 aigw_err_t aigw_store_list_users(aigw_store_t *store, uint64_t before,
@@ -182,13 +194,48 @@ aigw_err_t aigw_store_create_project(aigw_store_t *store,
 aigw_err_t aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
     AIGW_CHECKED;
 
-/* Replaces the record with that id. AIGW_EINVAL: a name, a hash or a key's
-   project would change, or a revoked key come back. */
-aigw_err_t aigw_store_update_user(aigw_store_t *store, const aigw_user_t *user)
+/* Which fields of a thing a change takes. */
+#define AIGW_CHANGE_NAME         0x01
+#define AIGW_CHANGE_ENABLED      0x02
+#define AIGW_CHANGE_QUOTA        0x04
+#define AIGW_CHANGE_EXPIRES      0x08
+#define AIGW_CHANGE_MODELS       0x10
+#define AIGW_CHANGE_USER         0x20 /* a project's */
+#define AIGW_CHANGE_ROLE         0x40 /* a user's */
+#define AIGW_CHANGE_REVOKED      0x80 /* a key's: once and for ever */
+
+/*
+ * Changes these fields of the thing with that id, in one transaction, and sets
+ * all others to what is stored. AIGW_ENOTFOUND: no such thing, or a project's
+ * new user; AIGW_EEXIST: the new name is taken; AIGW_EINVAL: a bad value.
+ */
+aigw_err_t aigw_store_change_user(aigw_store_t *store, unsigned fields,
+    aigw_user_t *user) AIGW_CHECKED;
+aigw_err_t aigw_store_change_project(aigw_store_t *store, unsigned fields,
+    aigw_project_t *project) AIGW_CHECKED;
+aigw_err_t aigw_store_change_key(aigw_store_t *store, unsigned fields,
+    aigw_key_t *key) AIGW_CHECKED;
+
+/*
+ * Gives the key with that id another secret: hash, prefix and last4; sets the
+ * other fields to what is stored. The old secret opens the key until until_ms
+ * (0: no more), as if the key expired then; one older still no longer does.
+ * AIGW_EINVAL: it is revoked; AIGW_EEXIST: the hash is taken.
+ */
+aigw_err_t aigw_store_rotate_key(aigw_store_t *store, aigw_key_t *key,
+    int64_t until_ms) AIGW_CHECKED;
+
+/* Deletes for ever; rows and sums stay, and a name for them (find_gone). A
+   project takes its keys along. AIGW_EEXIST: the user has projects. */
+aigw_err_t aigw_store_delete_user(aigw_store_t *store, uint64_t id)
     AIGW_CHECKED;
-aigw_err_t aigw_store_update_project(aigw_store_t *store,
-    const aigw_project_t *project) AIGW_CHECKED;
-aigw_err_t aigw_store_update_key(aigw_store_t *store, const aigw_key_t *key)
+aigw_err_t aigw_store_delete_project(aigw_store_t *store, uint64_t id)
+    AIGW_CHECKED;
+aigw_err_t aigw_store_delete_key(aigw_store_t *store, uint64_t id)
+    AIGW_CHECKED;
+
+/* Its prices stay. */
+aigw_err_t aigw_store_delete_model(aigw_store_t *store, aigw_str_t name)
     AIGW_CHECKED;
 
 /*
@@ -245,13 +292,6 @@ aigw_err_t aigw_store_get_watermark(aigw_store_t *store, uint64_t journal,
 
 /* --- usage: reading --- */
 
-/* Accounts: whose sums are kept. */
-typedef enum {
-    AIGW_ACCOUNT_USER = 1,
-    AIGW_ACCOUNT_PROJECT,
-    AIGW_ACCOUNT_KEY
-} aigw_account_kind_t;
-
 /* All zero for an account without rows. */
 aigw_err_t aigw_store_get_sums(aigw_store_t *store, aigw_account_kind_t kind,
     uint64_t id, aigw_sums_t *sums) AIGW_CHECKED;
@@ -272,9 +312,11 @@ typedef struct {
     uint64_t     project_id;
     uint64_t     key_id;
     aigw_str_t   model;               /* empty: any */
+    aigw_str_t   tag;                 /* empty: any */
     int          status;              /* HTTP status; -1: any */
     int64_t      since_ms;            /* time_ms >= since_ms */
     int64_t      until_ms;            /* time_ms < until_ms; 0: no end */
+    unsigned     by_tag:1;            /* cells are kept apart by tag, too */
 } aigw_row_filter_t;
 
 /* Newest first, ids below `before` (all zero: from the newest). Looks at a
@@ -283,20 +325,39 @@ aigw_err_t aigw_store_list_rows(aigw_store_t *store,
     const aigw_row_filter_t *filter, const uint8_t before[AIGW_ROW_ID_LEN],
     aigw_row_t *rows, size_t max, size_t *n) AIGW_CHECKED;
 
+/*
+ * Rows in the order in which they were settled, those behind *seq (0: from the
+ * first), which moves on to the last one looked at. Looks at a bounded number:
+ * call it until *seq stands still, and again when there may be more.
+ */
+aigw_err_t aigw_store_follow_rows(aigw_store_t *store,
+    const aigw_row_filter_t *filter, uint64_t *seq, aigw_row_t *rows,
+    size_t max, size_t *n) AIGW_CHECKED;
+
+/* The seq of the last row so far; 0: there is none. */
+aigw_err_t aigw_store_last_seq(aigw_store_t *store, uint64_t *seq)
+    AIGW_CHECKED;
+
 
 /* One cell of the hourly roll-ups, or one row where the range begins or ends
-   within an hour. */
+   within an hour or tags count. */
 typedef struct {
     int64_t      hour_ms;
     uint64_t     user_id;
     uint64_t     project_id;
     uint64_t     key_id;
     char         model[AIGW_MODEL_MAX + 1];
+    char         tag[AIGW_TAG_MAX + 1];            /* of a row; else empty */
     aigw_sums_t  sums;
 } aigw_cell_t;
 
-/* All cells that match filter (status must be -1), in one snapshot; exact for
-   any since and until. Stops at the first error of visit and returns it. */
+/*
+ * All cells that match filter (status must be -1), in one snapshot; exact for
+ * any since and until. Stops at the first error of visit and returns it.
+ * Clients choose tags as they like, so that roll-ups by tag would have no
+ * bound: with a tag or by_tag every row of the range is looked at, once, and
+ * no snapshot is held.
+ */
 typedef aigw_err_t (*aigw_store_cell_pt)(void *data, const aigw_cell_t *cell);
 aigw_err_t aigw_store_each_cell(aigw_store_t *store,
     const aigw_row_filter_t *filter, aigw_store_cell_pt visit, void *data)

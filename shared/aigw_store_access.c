@@ -1,7 +1,7 @@
 /*
- * What the request's path reads of control: access, price, upstream, model
- * names. One held reader, renewed and reset: no allocation but a cursor's, no
- * system call, no lock.
+ * What the request's path reads of control: access, price, alias, upstream.
+ * What was read stays good until the next commit there; after it, one held
+ * reader, renewed and reset: no system call, no lock.
  */
 
 #include <string.h>
@@ -51,9 +51,30 @@ set_user(aigw_access_t *access, const aigw_user_t *user)
 }
 
 
-aigw_err_t
-aigw_store_find_access(aigw_store_t *store,
-    const uint8_t hash[AIGW_KEY_HASH_LEN], aigw_access_t *access)
+/* An old secret of the key ends at its own time, or with the key. */
+static void
+limit_old(aigw_db_txn_t *txn, const uint8_t hash[AIGW_KEY_HASH_LEN],
+    aigw_key_t *key)
+{
+    if (memcmp(hash, key->hash, AIGW_KEY_HASH_LEN) == 0) {
+        return;
+    }
+
+    if (key->old_until_ms == 0
+        || memcmp(hash, key->old_hash, AIGW_KEY_HASH_LEN) != 0)
+    {
+        aigw_db_fail(txn, AIGW_ECORRUPT);
+    }
+
+    if (key->expires_ms == 0 || key->expires_ms > key->old_until_ms) {
+        key->expires_ms = key->old_until_ms;
+    }
+}
+
+
+static aigw_err_t
+read_access(aigw_store_t *store, const uint8_t hash[AIGW_KEY_HASH_LEN],
+    aigw_access_t *access, uint64_t *version)
 {
     aigw_key_t      key;
     aigw_err_t      err;
@@ -63,9 +84,9 @@ aigw_store_find_access(aigw_store_t *store,
     aigw_project_t  project;
 
     aigw_db_read(store->control, &txn);
+    *version = txn.version;
 
-    aigw_db_key(&at);
-    aigw_db_key_bytes(&at, hash, AIGW_KEY_HASH_LEN);
+    aigw_store_key_hash(&at, hash);
 
     if (!aigw_store_load(&txn, AIGW_CONTROL_KEYS, &at, aigw_store_unpack_key,
                          &key))
@@ -73,6 +94,8 @@ aigw_store_find_access(aigw_store_t *store,
         aigw_db_fail(&txn, AIGW_ENOTFOUND);
         return aigw_db_end(&txn);
     }
+
+    limit_old(&txn, hash, &key);
 
     aigw_store_key_int(&at, key.project_id);
     aigw_store_load_sure(&txn, AIGW_CONTROL_PROJECTS, &at,
@@ -96,6 +119,39 @@ aigw_store_find_access(aigw_store_t *store,
 }
 
 
+aigw_err_t
+aigw_store_find_access(aigw_store_t *store,
+    const uint8_t hash[AIGW_KEY_HASH_LEN], aigw_access_t *access)
+{
+    uint64_t              version;
+    aigw_err_t            err;
+    aigw_str_t            key = { AIGW_KEY_HASH_LEN, (const char *) hash };
+    aigw_store_cached_t  *entry;
+
+    entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_ACCESS, key, 0);
+
+    if (entry != NULL) {
+        *access = entry->value.access;
+        return AIGW_OK;
+    }
+
+    err = read_access(store, hash, access, &version);
+
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    entry = aigw_store_cache_put(store, AIGW_STORE_CACHED_ACCESS, key,
+                                 version);
+
+    if (entry != NULL) {
+        entry->value.access = *access;
+    }
+
+    return AIGW_OK;
+}
+
+
 /* Others have the price of "*": a NUL might look like the end of another's
    name. */
 static int
@@ -106,19 +162,12 @@ can_be_model(aigw_str_t model)
 }
 
 
-/* The newest price of model at now_ms: 1 if there is one. */
+/* The cursor stands on a price of that prefix: 1, and which. */
 static int
-find_price(aigw_db_txn_t *txn, aigw_db_cursor_t *cur, aigw_str_t model,
-    int64_t now_ms, aigw_price_entry_t *entry)
+take_price(aigw_db_txn_t *txn, aigw_db_cursor_t *cur,
+    const aigw_db_key_t *prefix, aigw_price_entry_t *entry)
 {
-    aigw_db_key_t  at, prefix;
-
-    aigw_store_key_price(&at, model, now_ms);
-
-    prefix = at;
-    prefix.len = model.len + 1;
-
-    if (!aigw_db_seek(cur, &at) || !aigw_db_in(cur, &prefix)) {
+    if (!aigw_db_in(cur, prefix)) {
         return 0;
     }
 
@@ -129,23 +178,55 @@ find_price(aigw_db_txn_t *txn, aigw_db_cursor_t *cur, aigw_str_t model,
 }
 
 
-aigw_err_t
-aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
-    aigw_price_t *price)
+/* The newest price of model at now_ms: 1 if there is one. Lowers *until_ms to
+   the time of the next one to come. */
+static int
+find_price(aigw_db_txn_t *txn, aigw_db_cursor_t *cur, aigw_str_t model,
+    int64_t now_ms, aigw_price_t *price, int64_t *until_ms)
 {
-    aigw_err_t          err;
-    aigw_db_txn_t       txn;
-    aigw_db_cursor_t    cur;
+    aigw_db_key_t       at, prefix;
     aigw_price_entry_t  entry;
+
+    aigw_store_key_price(&at, model, now_ms);
+
+    prefix = at;
+    prefix.len = model.len + 1;
+
+    if (aigw_db_seek_before(cur, &at)
+        && take_price(txn, cur, &prefix, &entry) && entry.from_ms < *until_ms)
+    {
+        *until_ms = entry.from_ms;
+    }
+
+    if (!aigw_db_seek(cur, &at) || !take_price(txn, cur, &prefix, &entry)) {
+        return 0;
+    }
+
+    *price = entry.price;
+
+    return 1;
+}
+
+
+static aigw_err_t
+read_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
+    aigw_price_t *price, int64_t *until_ms, uint64_t *version)
+{
+    aigw_err_t        err;
+    aigw_db_txn_t     txn;
+    aigw_price_t      found;
+    aigw_db_cursor_t  cur;
 
     static const aigw_str_t  any = aigw_str("*");
 
+    *until_ms = INT64_MAX;
     aigw_db_read(store->control, &txn);
+    *version = txn.version;
     aigw_db_cursor(&cur, &txn, AIGW_CONTROL_PRICES);
 
     if ((!can_be_model(model)
-         || !find_price(&txn, &cur, model, now_ms, &entry))
-        && !find_price(&txn, &cur, any, now_ms, &entry))
+         || !find_price(&txn, &cur, model, now_ms, &found, until_ms))
+        && !find_price(&txn, &cur, any, now_ms, &found, until_ms))
     {
         aigw_db_fail(&txn, AIGW_ENOTFOUND);
     }
@@ -154,10 +235,71 @@ aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {
-        *price = entry.price;
+        *price = found;
     }
 
     return err;
+}
+
+
+aigw_err_t
+aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
+    aigw_price_t *price)
+{
+    int64_t               until_ms;
+    uint64_t              version;
+    aigw_err_t            err;
+    aigw_store_cached_t  *entry;
+
+    entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_PRICE, model,
+                                  now_ms);
+
+    if (entry != NULL) {
+        *price = entry->value.price;
+        return AIGW_OK;
+    }
+
+    err = read_price(store, model, now_ms, price, &until_ms, &version);
+
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    entry = aigw_store_cache_put(store, AIGW_STORE_CACHED_PRICE, model,
+                                 version);
+
+    if (entry != NULL) {
+        entry->from_ms = now_ms;
+        entry->until_ms = until_ms;
+        entry->value.price = *price;
+    }
+
+    return AIGW_OK;
+}
+
+
+/* What name stands for, "" if it is no alias. */
+static aigw_err_t
+read_alias(aigw_store_t *store, aigw_str_t name,
+    char target[AIGW_MODEL_MAX + 1], uint64_t *version)
+{
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+    aigw_model_t   model;
+
+    aigw_db_read(store->control, &txn);
+    *version = txn.version;
+    aigw_store_key_text(&at, name);
+
+    if (!aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                         aigw_store_unpack_model, &model))
+    {
+        model.alias_of[0] = '\0';
+    }
+
+    copy_text(target, model.alias_of);
+
+    return aigw_db_end(&txn);
 }
 
 
@@ -165,32 +307,43 @@ aigw_err_t
 aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
     char target[AIGW_MODEL_MAX + 1])
 {
-    aigw_err_t     err;
-    aigw_db_key_t  at;
-    aigw_db_txn_t  txn;
-    aigw_model_t   model;
+    char                  found[AIGW_MODEL_MAX + 1];
+    const char           *alias = found;
+    uint64_t              version;
+    aigw_err_t            err;
+    aigw_store_cached_t  *entry;
 
     if (!can_be_model(name)) {
         return AIGW_ENOTFOUND;
     }
 
-    aigw_db_read(store->control, &txn);
-    aigw_store_key_text(&at, name);
+    entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_ALIAS, name, 0);
 
-    if (!aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
-                         aigw_store_unpack_model, &model)
-        || model.alias_of[0] == '\0')
-    {
-        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+    if (entry != NULL) {
+        alias = entry->value.alias;
+
+    } else {
+        err = read_alias(store, name, found, &version);
+
+        if (err != AIGW_OK) {
+            return err;
+        }
+
+        entry = aigw_store_cache_put(store, AIGW_STORE_CACHED_ALIAS, name,
+                                     version);
+
+        if (entry != NULL) {
+            copy_text(entry->value.alias, found);
+        }
     }
 
-    err = aigw_db_end(&txn);
-
-    if (err == AIGW_OK) {
-        copy_text(target, model.alias_of);
+    if (alias[0] == '\0') {
+        return AIGW_ENOTFOUND;
     }
 
-    return err;
+    copy_text(target, alias);
+
+    return AIGW_OK;
 }
 
 
@@ -198,10 +351,19 @@ aigw_err_t
 aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
     aigw_upstream_t *upstream)
 {
-    aigw_err_t       err;
-    aigw_db_key_t    at;
-    aigw_db_txn_t    txn;
-    aigw_upstream_t  result;
+    uint64_t              version;
+    aigw_err_t            err;
+    aigw_db_key_t         at;
+    aigw_db_txn_t         txn;
+    aigw_upstream_t       result;
+    aigw_store_cached_t  *entry;
+
+    entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_UPSTREAM, name, 0);
+
+    if (entry != NULL) {
+        *upstream = entry->value.upstream;
+        return AIGW_OK;
+    }
 
     if (aigw_store_check_name(name) != AIGW_OK) {
         return AIGW_ENOTFOUND;
@@ -216,147 +378,20 @@ aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
         aigw_db_fail(&txn, AIGW_ENOTFOUND);
     }
 
+    version = txn.version;
     err = aigw_db_end(&txn);
 
-    if (err == AIGW_OK) {
-        *upstream = result;
+    if (err != AIGW_OK) {
+        return err;
     }
 
-    return err;
-}
+    *upstream = result;
+    entry = aigw_store_cache_put(store, AIGW_STORE_CACHED_UPSTREAM, name,
+                                 version);
 
-
-/* The next model's name in either table; done says that there is none. */
-typedef struct {
-    aigw_db_cursor_t  cur;
-    unsigned          priced;         /* its keys go on behind a NUL */
-    int               done;
-    aigw_str_t        name;           /* in the map */
-} names_t;
-
-
-/* Moves to the first name behind name: keys of one name begin with it and a
-   NUL (prices) or end there (models), and no name has a byte below '!'. */
-static void
-names_after(names_t *names, aigw_str_t name)
-{
-    size_t         len;
-    const char    *data;
-    aigw_db_key_t  at;
-
-    aigw_store_key_text(&at, name);
-
-    if (name.len > 0) {
-        aigw_db_key_int(&at, 1, 1);
+    if (entry != NULL) {
+        entry->value.upstream = result;
     }
 
-    names->done = !aigw_db_seek(&names->cur, &at);
-
-    if (names->done) {
-        return;
-    }
-
-    data = (const char *) names->cur.key.data;
-    len = names->cur.key.len;
-
-    if (names->priced) {
-        len = aigw_store_text(data, len).len;
-    }
-
-    names->name = (aigw_str_t) { len, data };
-
-    if (names->priced && len == 1 && data[0] == '*') {
-        names_after(names, names->name);
-    }
-}
-
-
-/* As memcmp, a shorter one first. */
-static int
-compare_names(aigw_str_t a, aigw_str_t b)
-{
-    int  order;
-
-    order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
-
-/* Moves on if it stands on name. */
-static void
-names_past(names_t *names, aigw_str_t name)
-{
-    if (!names->done && compare_names(names->name, name) == 0) {
-        names_after(names, name);
-    }
-}
-
-
-static names_t *
-lower(names_t *models, names_t *prices)
-{
-    if (models->done || prices->done) {
-        return models->done ? prices : models;
-    }
-
-    return compare_names(models->name, prices->name) <= 0 ? models : prices;
-}
-
-
-aigw_err_t
-aigw_store_list_model_names(aigw_store_t *store, aigw_str_t after,
-    char (*list)[AIGW_MODEL_MAX + 1], size_t max, size_t *n)
-{
-    size_t         count;
-    names_t        models, prices;
-    names_t       *next;
-    aigw_str_t     name;
-    aigw_err_t     err;
-    aigw_db_txn_t  txn;
-
-    if (after.len > AIGW_MODEL_MAX) {
-        return AIGW_EINVAL;
-    }
-
-    aigw_db_read(store->control, &txn);
-    aigw_db_cursor(&models.cur, &txn, AIGW_CONTROL_MODELS);
-    aigw_db_cursor(&prices.cur, &txn, AIGW_CONTROL_PRICES);
-    models.priced = 0;
-    prices.priced = 1;
-    names_after(&models, after);
-    names_after(&prices, after);
-
-    for (count = 0; count < max; count++) {
-        next = lower(&models, &prices);
-
-        if (next->done) {
-            break;
-        }
-
-        name = next->name;
-
-        if (name.len > AIGW_MODEL_MAX) {
-            aigw_db_fail(&txn, AIGW_ECORRUPT);
-            break;
-        }
-
-        memcpy(list[count], name.data, name.len);
-        list[count][name.len] = '\0';
-
-        /* both may stand on it */
-        name.data = list[count];
-        names_past(&prices, name);
-        names_past(&models, name);
-    }
-
-    aigw_db_cursor_close(&models.cur);
-    aigw_db_cursor_close(&prices.cur);
-    err = aigw_db_end(&txn);
-
-    if (err == AIGW_OK) {
-        *n = count;
-    }
-
-    return err;
+    return AIGW_OK;
 }

@@ -61,6 +61,31 @@ aigw_store_key_price(aigw_db_key_t *key, aigw_str_t model, int64_t from_ms)
 }
 
 
+void
+aigw_store_key_hash(aigw_db_key_t *at, const uint8_t hash[AIGW_KEY_HASH_LEN])
+{
+    aigw_db_key(at);
+    aigw_db_key_bytes(at, hash, AIGW_KEY_HASH_LEN);
+}
+
+
+void
+aigw_store_key_of_project(aigw_db_key_t *at, const aigw_key_t *key)
+{
+    aigw_store_key_int(at, key->project_id);
+    aigw_db_key_int(at, key->id, 8);
+}
+
+
+void
+aigw_store_key_name(aigw_db_key_t *at, const aigw_key_t *key)
+{
+    aigw_store_key_int(at, key->project_id);
+    aigw_db_key_bytes(at, key->name,
+                      aigw_store_text(key->name, sizeof(key->name)).len);
+}
+
+
 uint64_t
 aigw_store_get_int(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key)
@@ -139,6 +164,26 @@ aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
 }
 
 
+void
+aigw_store_load_key(aigw_db_txn_t *txn, uint64_t id, aigw_key_t *key)
+{
+    aigw_db_key_t    at;
+    aigw_db_value_t  hash;
+
+    aigw_store_key_int(&at, id);
+
+    if (!aigw_db_get(txn, AIGW_CONTROL_KEY_IDS, &at, &hash)) {
+        aigw_db_fail(txn, AIGW_ENOTFOUND);
+        return;
+    }
+
+    aigw_db_key(&at);
+    aigw_db_key_bytes(&at, hash.data, hash.len);
+    aigw_store_load_sure(txn, AIGW_CONTROL_KEYS, &at, aigw_store_unpack_key,
+                         key);
+}
+
+
 aigw_err_t
 aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out)
 {
@@ -157,6 +202,13 @@ aigw_err_t
 aigw_store_unpack_key(const uint8_t *buf, size_t len, void *out)
 {
     return aigw_record_unpack_key(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_gone(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_gone(buf, len, out);
 }
 
 

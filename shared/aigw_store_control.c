@@ -99,12 +99,11 @@ aigw_err_t
 aigw_store_find_key(aigw_store_t *store, uint64_t project_id,
     aigw_str_t which, aigw_key_t *key)
 {
-    uint64_t         id;
-    aigw_key_t       result;
-    aigw_err_t       err;
-    aigw_db_key_t    at;
-    aigw_db_txn_t    txn;
-    aigw_db_value_t  hash;
+    uint64_t       id;
+    aigw_key_t     result;
+    aigw_err_t     err;
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
 
     if (!is_name(which)) {
         return AIGW_ENOTFOUND;
@@ -118,17 +117,7 @@ aigw_store_find_key(aigw_store_t *store, uint64_t project_id,
         id = aigw_store_get_int(&txn, AIGW_CONTROL_KEY_NAMES, &at);
     }
 
-    aigw_store_key_int(&at, id);
-
-    if (aigw_db_get(&txn, AIGW_CONTROL_KEY_IDS, &at, &hash)) {
-        aigw_db_key(&at);
-        aigw_db_key_bytes(&at, hash.data, hash.len);
-        aigw_store_load_sure(&txn, AIGW_CONTROL_KEYS, &at,
-                             aigw_store_unpack_key, &result);
-    } else {
-        aigw_db_fail(&txn, AIGW_ENOTFOUND);
-    }
-
+    aigw_store_load_key(&txn, id, &result);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK && project_id != 0
@@ -142,6 +131,28 @@ aigw_store_find_key(aigw_store_t *store, uint64_t project_id,
     }
 
     return err;
+}
+
+
+aigw_err_t
+aigw_store_find_gone(aigw_store_t *store, aigw_account_kind_t kind,
+    uint64_t id, aigw_gone_t *gone)
+{
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+
+    aigw_db_read(store->control, &txn);
+    aigw_db_key(&at);
+    aigw_db_key_int(&at, kind, 1);
+    aigw_db_key_int(&at, id, 8);
+
+    if (!aigw_store_load(&txn, AIGW_CONTROL_GONE, &at,
+                         aigw_store_unpack_gone, gone))
+    {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+    }
+
+    return aigw_db_end(&txn);
 }
 
 

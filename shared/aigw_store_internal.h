@@ -17,7 +17,7 @@ typedef enum {
     AIGW_CONTROL_USER_NAMES,          /* name -> id */
     AIGW_CONTROL_PROJECTS,            /* id -> project */
     AIGW_CONTROL_PROJECT_NAMES,       /* name -> id */
-    AIGW_CONTROL_KEYS,                /* hash -> key */
+    AIGW_CONTROL_KEYS,                /* hash -> key; under an old hash, too */
     AIGW_CONTROL_KEY_IDS,             /* id -> hash */
     AIGW_CONTROL_KEY_NAMES,           /* project, name -> id */
     AIGW_CONTROL_PROJECT_KEYS,        /* project, id -> hash */
@@ -26,6 +26,7 @@ typedef enum {
                                          price */
     AIGW_CONTROL_UPSTREAMS,           /* name -> upstream */
     AIGW_CONTROL_SETTINGS,            /* name -> text */
+    AIGW_CONTROL_GONE,                /* kind 1, id -> what is left of it */
     AIGW_CONTROL_TABLES
 } aigw_control_table_t;
 
@@ -134,6 +135,38 @@ int aigw_store_load(aigw_db_txn_t *txn, unsigned table,
 void aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record);
 
+/* The key with that id: AIGW_ENOTFOUND if there is none. */
+void aigw_store_load_key(aigw_db_txn_t *txn, uint64_t id, aigw_key_t *key);
+
+/* AIGW_EINVAL: a field that no such thing may have. */
+aigw_err_t aigw_store_check_user(const aigw_user_t *user) AIGW_CHECKED;
+aigw_err_t aigw_store_check_project(const aigw_project_t *project)
+    AIGW_CHECKED;
+aigw_err_t aigw_store_check_key(const aigw_key_t *key) AIGW_CHECKED;
+
+/* Write the record alone, a key's under both its hashes. */
+void aigw_store_put_user(aigw_db_txn_t *txn, const aigw_user_t *user);
+void aigw_store_put_project(aigw_db_txn_t *txn,
+    const aigw_project_t *project);
+void aigw_store_put_key(aigw_db_txn_t *txn, const aigw_key_t *key);
+
+/* There must be a record of that id: AIGW_ENOTFOUND. */
+void aigw_store_need(aigw_db_txn_t *txn, unsigned table, uint64_t id);
+
+/* Enters name (a key of table) for id. AIGW_EEXIST: it is taken. */
+void aigw_store_take_name(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *name, uint64_t id);
+
+/* Keys of the tables that are not named by one integer or text. */
+void aigw_store_key_hash(aigw_db_key_t *at,
+    const uint8_t hash[AIGW_KEY_HASH_LEN]);
+void aigw_store_key_of_project(aigw_db_key_t *at, const aigw_key_t *key);
+void aigw_store_key_name(aigw_db_key_t *at, const aigw_key_t *key);
+
+int aigw_store_is_match(const aigw_row_filter_t *filter,
+    const aigw_row_t *row);
+
+
 /* --- aigw_store_cache.c: look-ups of the request's path --- */
 
 typedef enum {
@@ -180,6 +213,7 @@ aigw_err_t aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_project(const uint8_t *buf, size_t len,
     void *out);
 aigw_err_t aigw_store_unpack_key(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_gone(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_model(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_price(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_upstream(const uint8_t *buf, size_t len,

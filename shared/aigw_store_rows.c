@@ -9,6 +9,7 @@
 
 
 #define CHUNK      1000               /* rows looked at per transaction */
+#define BATCH      64                 /* rows on the stack: 24 KiB */
 #define ID_MS      6                  /* a row id begins with its time */
 #define ID_MS_MAX  ((INT64_C(1) << 48) - 1)
 #define HOUR       AIGW_STORE_HOUR_MS
@@ -58,7 +59,16 @@ aigw_store_find_row(aigw_store_t *store, const uint8_t id[AIGW_ROW_ID_LEN],
 
 
 static int
-is_match(const aigw_row_filter_t *filter, const aigw_row_t *row)
+is_text(aigw_str_t wanted, const char *text)
+{
+    return wanted.len == 0
+           || (strlen(text) == wanted.len
+               && memcmp(text, wanted.data, wanted.len) == 0);
+}
+
+
+int
+aigw_store_is_match(const aigw_row_filter_t *filter, const aigw_row_t *row)
 {
     return (filter->user_id == 0 || filter->user_id == row->user_id)
            && (filter->project_id == 0
@@ -67,10 +77,8 @@ is_match(const aigw_row_filter_t *filter, const aigw_row_t *row)
            && (filter->status < 0 || filter->status == row->status)
            && row->time_ms >= filter->since_ms
            && (filter->until_ms == 0 || row->time_ms < filter->until_ms)
-           && (filter->model.len == 0
-               || (strlen(row->model) == filter->model.len
-                   && memcmp(row->model, filter->model.data,
-                             filter->model.len) == 0));
+           && is_text(filter->model, row->model)
+           && is_text(filter->tag, row->tag);
 }
 
 
@@ -196,7 +204,7 @@ walk_step(walk_t *walk, aigw_row_t *row)
         return WALK_END;
     }
 
-    return is_match(walk->filter, row) ? WALK_MATCH : WALK_MISS;
+    return aigw_store_is_match(walk->filter, row) ? WALK_MATCH : WALK_MISS;
 }
 
 
@@ -269,6 +277,19 @@ typedef struct {
 } cells_t;
 
 
+static void
+make_cell(const aigw_row_t *row, aigw_cell_t *cell)
+{
+    cell->hour_ms = row->time_ms - row->time_ms % HOUR;
+    cell->user_id = row->user_id;
+    cell->project_id = row->project_id;
+    cell->key_id = row->key_id;
+    memcpy(cell->model, row->model, sizeof(cell->model));
+    memcpy(cell->tag, row->tag, sizeof(cell->tag));
+    aigw_record_row_sums(row, &cell->sums);
+}
+
+
 /* Visits rows from since_ms on and before until_ms (0: no end). */
 static void
 visit_rows(const cells_t *cells, int64_t since_ms, int64_t until_ms)
@@ -292,13 +313,7 @@ visit_rows(const cells_t *cells, int64_t since_ms, int64_t until_ms)
             continue;
         }
 
-        cell.hour_ms = row.time_ms - row.time_ms % HOUR;
-        cell.user_id = row.user_id;
-        cell.project_id = row.project_id;
-        cell.key_id = row.key_id;
-        memcpy(cell.model, row.model, sizeof(cell.model));
-        aigw_record_row_sums(&row, &cell.sums);
-
+        make_cell(&row, &cell);
         aigw_db_fail(cells->txn, cells->visit(cells->data, &cell));
     }
 
@@ -326,6 +341,7 @@ unpack_cell(aigw_db_txn_t *txn, const aigw_db_cursor_t *cur,
     cell->user_id = aigw_db_int(key + 20, 8);
     memcpy(cell->model, key + AIGW_STORE_ROLLUP_FIXED, len);
     cell->model[len] = '\0';
+    cell->tag[0] = '\0';
 
     aigw_db_fail(txn, aigw_record_unpack_sums(cur->value.data,
                                               cur->value.len, &cell->sums));
@@ -339,10 +355,7 @@ is_cell_match(const aigw_row_filter_t *filter, const aigw_cell_t *cell)
            && (filter->project_id == 0
                || filter->project_id == cell->project_id)
            && (filter->key_id == 0 || filter->key_id == cell->key_id)
-           && (filter->model.len == 0
-               || (strlen(cell->model) == filter->model.len
-                   && memcmp(cell->model, filter->model.data,
-                             filter->model.len) == 0));
+           && is_text(filter->model, cell->model);
 }
 
 
@@ -375,6 +388,33 @@ visit_hours(const cells_t *cells, int64_t first, int64_t end)
 }
 
 
+/* Row by row, in chunks as lists are. */
+static aigw_err_t
+each_row(aigw_store_t *store, const aigw_row_filter_t *filter,
+    aigw_store_cell_pt visit, void *data)
+{
+    size_t       i, n;
+    uint8_t      before[AIGW_ROW_ID_LEN] = { 0 };
+    aigw_err_t   err;
+    aigw_row_t   rows[BATCH];
+    aigw_cell_t  cell;
+
+    do {
+        n = 0;
+        err = aigw_store_list_rows(store, filter, before, rows, BATCH, &n);
+
+        for (i = 0; err == AIGW_OK && i < n; i++) {
+            make_cell(&rows[i], &cell);
+            err = visit(data, &cell);
+            memcpy(before, rows[i].id, sizeof(before));
+        }
+
+    } while (err == AIGW_OK && n == BATCH);
+
+    return err;
+}
+
+
 aigw_err_t
 aigw_store_each_cell(aigw_store_t *store, const aigw_row_filter_t *filter,
     aigw_store_cell_pt visit, void *data)
@@ -385,6 +425,10 @@ aigw_store_each_cell(aigw_store_t *store, const aigw_row_filter_t *filter,
 
     if (filter->status != -1) {
         return AIGW_EINVAL;
+    }
+
+    if (filter->by_tag || filter->tag.len > 0) {
+        return each_row(store, filter, visit, data);
     }
 
     since = filter->since_ms < 0 ? 0 : filter->since_ms;

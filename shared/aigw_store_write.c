@@ -1,6 +1,6 @@
 /*
- * Writing control: users, projects, keys, models, prices, upstreams, settings.
- * Each call is one transaction; everything is checked before it is written.
+ * Writing control: users, projects and keys are made. Each call is one
+ * transaction; everything is checked before it is written.
  */
 
 #include <string.h>
@@ -35,8 +35,8 @@ is_list(aigw_str_t models)
 }
 
 
-static aigw_err_t
-check_user(const aigw_user_t *user)
+aigw_err_t
+aigw_store_check_user(const aigw_user_t *user)
 {
     return aigw_store_check_name(TEXT(user->name)) == AIGW_OK
            && user->admin <= 1 && user->enabled <= 1
@@ -44,8 +44,8 @@ check_user(const aigw_user_t *user)
 }
 
 
-static aigw_err_t
-check_project(const aigw_project_t *project)
+aigw_err_t
+aigw_store_check_project(const aigw_project_t *project)
 {
     return aigw_store_check_name(TEXT(project->name)) == AIGW_OK
            && project->enabled <= 1 && is_quota(project->quota_nano)
@@ -54,8 +54,8 @@ check_project(const aigw_project_t *project)
 }
 
 
-static aigw_err_t
-check_key(const aigw_key_t *key)
+aigw_err_t
+aigw_store_check_key(const aigw_key_t *key)
 {
     return (key->name[0] == '\0'
             || aigw_store_check_name(TEXT(key->name)) == AIGW_OK)
@@ -63,6 +63,7 @@ check_key(const aigw_key_t *key)
            && TEXT(key->last4).len <= AIGW_KEY_LAST_LEN
            && key->enabled <= 1 && is_quota(key->quota_nano)
            && key->expires_ms >= 0 && key->revoked_ms >= 0
+           && key->old_until_ms >= 0
            && is_list(TEXT(key->models)) ? AIGW_OK : AIGW_EINVAL;
 }
 
@@ -79,10 +80,9 @@ next_id(aigw_db_txn_t *txn, const char *counter)
 }
 
 
-/* Enters name (a key of table) for id, unless it is taken. */
-static void
-take_name(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *name,
-    uint64_t id)
+void
+aigw_store_take_name(aigw_db_txn_t *txn, unsigned table,
+    const aigw_db_key_t *name, uint64_t id)
 {
     aigw_db_value_t  taken;
 
@@ -94,8 +94,8 @@ take_name(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *name,
 }
 
 
-static void
-put_user(aigw_db_txn_t *txn, const aigw_user_t *user)
+void
+aigw_store_put_user(aigw_db_txn_t *txn, const aigw_user_t *user)
 {
     uint8_t        buf[AIGW_RECORD_MAX];
     aigw_db_key_t  at;
@@ -106,8 +106,8 @@ put_user(aigw_db_txn_t *txn, const aigw_user_t *user)
 }
 
 
-static void
-put_project(aigw_db_txn_t *txn, const aigw_project_t *project)
+void
+aigw_store_put_project(aigw_db_txn_t *txn, const aigw_project_t *project)
 {
     uint8_t        buf[AIGW_RECORD_MAX];
     aigw_db_key_t  at;
@@ -118,22 +118,27 @@ put_project(aigw_db_txn_t *txn, const aigw_project_t *project)
 }
 
 
-static void
-put_key(aigw_db_txn_t *txn, const aigw_key_t *key)
+void
+aigw_store_put_key(aigw_db_txn_t *txn, const aigw_key_t *key)
 {
+    size_t         len;
     uint8_t        buf[AIGW_RECORD_MAX];
     aigw_db_key_t  at;
 
-    aigw_db_key(&at);
-    aigw_db_key_bytes(&at, key->hash, AIGW_KEY_HASH_LEN);
-    aigw_db_put(txn, AIGW_CONTROL_KEYS, &at, buf,
-                aigw_record_pack_key(key, buf));
+    len = aigw_record_pack_key(key, buf);
+
+    aigw_store_key_hash(&at, key->hash);
+    aigw_db_put(txn, AIGW_CONTROL_KEYS, &at, buf, len);
+
+    if (key->old_until_ms != 0) {
+        aigw_store_key_hash(&at, key->old_hash);
+        aigw_db_put(txn, AIGW_CONTROL_KEYS, &at, buf, len);
+    }
 }
 
 
-/* There must be a record of that id. */
-static void
-need(aigw_db_txn_t *txn, unsigned table, uint64_t id)
+void
+aigw_store_need(aigw_db_txn_t *txn, unsigned table, uint64_t id)
 {
     aigw_db_key_t    at;
     aigw_db_value_t  value;
@@ -154,7 +159,7 @@ aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
     aigw_db_key_t  at;
     aigw_db_txn_t  txn;
 
-    if (check_user(user) != AIGW_OK) {
+    if (aigw_store_check_user(user) != AIGW_OK) {
         return AIGW_EINVAL;
     }
 
@@ -164,8 +169,8 @@ aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
     aigw_db_write(store->control, &txn);
     u.id = next_id(&txn, AIGW_META_USER);
     aigw_store_key_text(&at, TEXT(u.name));
-    take_name(&txn, AIGW_CONTROL_USER_NAMES, &at, u.id);
-    put_user(&txn, &u);
+    aigw_store_take_name(&txn, AIGW_CONTROL_USER_NAMES, &at, u.id);
+    aigw_store_put_user(&txn, &u);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {
@@ -185,28 +190,25 @@ add_key(aigw_db_txn_t *txn, aigw_key_t *key)
 
     key->id = next_id(txn, AIGW_META_KEY);
 
-    aigw_db_key(&at);
-    aigw_db_key_bytes(&at, key->hash, AIGW_KEY_HASH_LEN);
+    aigw_store_key_hash(&at, key->hash);
 
     if (aigw_db_get(txn, AIGW_CONTROL_KEYS, &at, &taken)) {
         aigw_db_fail(txn, AIGW_EEXIST);
     }
 
-    put_key(txn, key);
+    aigw_store_put_key(txn, key);
 
     aigw_store_key_int(&at, key->id);
     aigw_db_put(txn, AIGW_CONTROL_KEY_IDS, &at, key->hash,
                 AIGW_KEY_HASH_LEN);
 
-    aigw_store_key_int(&at, key->project_id);
-    aigw_db_key_int(&at, key->id, 8);
+    aigw_store_key_of_project(&at, key);
     aigw_db_put(txn, AIGW_CONTROL_PROJECT_KEYS, &at, key->hash,
                 AIGW_KEY_HASH_LEN);
 
     if (key->name[0] != '\0') {
-        aigw_store_key_int(&at, key->project_id);
-        aigw_db_key_bytes(&at, key->name, TEXT(key->name).len);
-        take_name(txn, AIGW_CONTROL_KEY_NAMES, &at, key->id);
+        aigw_store_key_name(&at, key);
+        aigw_store_take_name(txn, AIGW_CONTROL_KEY_NAMES, &at, key->id);
     }
 }
 
@@ -221,7 +223,9 @@ aigw_store_create_project(aigw_store_t *store, aigw_project_t *project,
     aigw_db_txn_t   txn;
     aigw_project_t  p;
 
-    if (check_project(project) != AIGW_OK || check_key(key) != AIGW_OK) {
+    if (aigw_store_check_project(project) != AIGW_OK
+        || aigw_store_check_key(key) != AIGW_OK)
+    {
         return AIGW_EINVAL;
     }
 
@@ -231,11 +235,11 @@ aigw_store_create_project(aigw_store_t *store, aigw_project_t *project,
     k.created_ms = p.created_ms;
 
     aigw_db_write(store->control, &txn);
-    need(&txn, AIGW_CONTROL_USERS, p.user_id);
+    aigw_store_need(&txn, AIGW_CONTROL_USERS, p.user_id);
     p.id = next_id(&txn, AIGW_META_PROJECT);
     aigw_store_key_text(&at, TEXT(p.name));
-    take_name(&txn, AIGW_CONTROL_PROJECT_NAMES, &at, p.id);
-    put_project(&txn, &p);
+    aigw_store_take_name(&txn, AIGW_CONTROL_PROJECT_NAMES, &at, p.id);
+    aigw_store_put_project(&txn, &p);
     k.project_id = p.id;
     add_key(&txn, &k);
     err = aigw_db_end(&txn);
@@ -256,7 +260,7 @@ aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
     aigw_err_t     err;
     aigw_db_txn_t  txn;
 
-    if (check_key(key) != AIGW_OK) {
+    if (aigw_store_check_key(key) != AIGW_OK) {
         return AIGW_EINVAL;
     }
 
@@ -264,7 +268,7 @@ aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
     k.created_ms = aigw_time_now_ms();
 
     aigw_db_write(store->control, &txn);
-    need(&txn, AIGW_CONTROL_PROJECTS, k.project_id);
+    aigw_store_need(&txn, AIGW_CONTROL_PROJECTS, k.project_id);
     add_key(&txn, &k);
     err = aigw_db_end(&txn);
 
@@ -273,112 +277,4 @@ aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
     }
 
     return err;
-}
-
-
-aigw_err_t
-aigw_store_update_user(aigw_store_t *store, const aigw_user_t *user)
-{
-    aigw_user_t    old;
-    aigw_db_key_t  at;
-    aigw_db_txn_t  txn;
-
-    if (check_user(user) != AIGW_OK) {
-        return AIGW_EINVAL;
-    }
-
-    aigw_db_write(store->control, &txn);
-    aigw_store_key_int(&at, user->id);
-
-    if (!aigw_store_load(&txn, AIGW_CONTROL_USERS, &at,
-                         aigw_store_unpack_user, &old))
-    {
-        aigw_db_fail(&txn, AIGW_ENOTFOUND);
-
-    } else if (strcmp(old.name, user->name) != 0) {
-        aigw_db_fail(&txn, AIGW_EINVAL);
-    }
-
-    put_user(&txn, user);
-
-    return aigw_db_end(&txn);
-}
-
-
-aigw_err_t
-aigw_store_update_project(aigw_store_t *store, const aigw_project_t *project)
-{
-    aigw_db_key_t   at;
-    aigw_db_txn_t   txn;
-    aigw_project_t  old;
-
-    if (check_project(project) != AIGW_OK) {
-        return AIGW_EINVAL;
-    }
-
-    aigw_db_write(store->control, &txn);
-    aigw_store_key_int(&at, project->id);
-
-    if (!aigw_store_load(&txn, AIGW_CONTROL_PROJECTS, &at,
-                         aigw_store_unpack_project, &old))
-    {
-        aigw_db_fail(&txn, AIGW_ENOTFOUND);
-
-    } else if (strcmp(old.name, project->name) != 0) {
-        aigw_db_fail(&txn, AIGW_EINVAL);
-    }
-
-    need(&txn, AIGW_CONTROL_USERS, project->user_id);
-    put_project(&txn, project);
-
-    return aigw_db_end(&txn);
-}
-
-
-/* What makes a key this key; and revoking is final. */
-static int
-is_same_key(const aigw_key_t *old, const aigw_key_t *key)
-{
-    return old->id == key->id && old->project_id == key->project_id
-           && strcmp(old->name, key->name) == 0
-           && (old->revoked_ms == 0 || old->revoked_ms == key->revoked_ms);
-}
-
-
-aigw_err_t
-aigw_store_update_key(aigw_store_t *store, const aigw_key_t *key)
-{
-    aigw_key_t       old;
-    aigw_db_key_t    at;
-    aigw_db_txn_t    txn;
-    aigw_db_value_t  hash;
-
-    if (check_key(key) != AIGW_OK) {
-        return AIGW_EINVAL;
-    }
-
-    aigw_db_write(store->control, &txn);
-    aigw_store_key_int(&at, key->id);
-
-    if (!aigw_db_get(&txn, AIGW_CONTROL_KEY_IDS, &at, &hash)) {
-        aigw_db_fail(&txn, AIGW_ENOTFOUND);
-
-    } else if (hash.len != AIGW_KEY_HASH_LEN
-               || memcmp(hash.data, key->hash, AIGW_KEY_HASH_LEN) != 0)
-    {
-        aigw_db_fail(&txn, AIGW_EINVAL);
-    }
-
-    aigw_db_key(&at);
-    aigw_db_key_bytes(&at, key->hash, AIGW_KEY_HASH_LEN);
-    aigw_store_load_sure(&txn, AIGW_CONTROL_KEYS, &at, aigw_store_unpack_key,
-                         &old);
-
-    if (txn.err == AIGW_OK && !is_same_key(&old, key)) {
-        aigw_db_fail(&txn, AIGW_EINVAL);
-    }
-
-    put_key(&txn, key);
-
-    return aigw_db_end(&txn);
 }

@@ -29,6 +29,11 @@ sub missing ($text, @all) {
 
 my %doc = map { $_ => text($_) }
     qw(README.md docs/ARCHITECTURE.md nginx.conf.example CHANGES Makefile);
+
+# the example is what it includes, too
+$doc{'nginx.conf.example'} .= text($_)
+    for 'docs/aigw-http.conf', 'docs/aigw-server.conf';
+
 my $module = 'ngx_ai_gateway_module/ngx_ai_gateway';
 my @directives = text("${module}_module.c")
     =~ /\{ ngx_string\("(ai_gateway\w*)"\)/g;

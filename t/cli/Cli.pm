@@ -53,7 +53,7 @@ sub spew {
 }
 
 # Runs aigw with these arguments; a hash in front may say stdin, stdout (a
-# path), shell (a line for sh instead) and uid.
+# path), shell (a line for sh instead), uid, and seconds (^C after so many).
 sub aigw {
     my %how = ref $_[0] ? %{ shift() } : ();
     my @argv = @_;
@@ -72,8 +72,12 @@ sub aigw {
             $< = $> = $how{uid};
         }
 
-        exec $how{shell} ? ('/bin/sh', '-c', $how{shell}) : ($cli, @argv)
-            or die "exec: $!";
+        my @run = $how{shell} ? ('/bin/sh', '-c', $how{shell})
+            : ($cli, @argv);
+
+        unshift @run, qw(timeout --preserve-status --foreground -s INT),
+            $how{seconds} if $how{seconds};
+        exec @run or die "exec: $!";
     }
 
     waitpid $pid, 0;

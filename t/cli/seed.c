@@ -3,6 +3,7 @@
  * straight into the ledger, or into a journal that nobody has drained.
  * seed STORE ledger|journal, a row a line on stdin: time_ms user project key
  * model status verdict settled attempts flags prompt completion cost_nano
+ * and, if it has one, its tag.
  */
 
 #include <inttypes.h>
@@ -42,11 +43,12 @@ read_row(aigw_row_t *row)
     }
 
     if (sscanf(line, "%" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-               " %128s %u %u %u %u %u %" SCNd64 " %" SCNd64 " %" SCNd64,
+               " %128s %u %u %u %u %u %" SCNd64 " %" SCNd64 " %" SCNd64
+               " %64s",
                &row->time_ms, &row->user_id, &row->project_id, &row->key_id,
                row->model, &status, &verdict, &settled, &attempts, &flags,
                &row->tokens.prompt_tokens, &row->tokens.completion_tokens,
-               &row->cost_nano) != 13)
+               &row->cost_nano, row->tag) < 13)
     {
         fprintf(stderr, "seed: not a row: %s", line);
         exit(1);

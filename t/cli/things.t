@@ -60,7 +60,8 @@ is_deeply($free->{models}, ['*'], '... all models');
 
 json('setting', 'set', 'base_url', 'http://127.0.0.1:8080/v1/');
 is_deeply(json('setting', 'list')->{items},
-    [{ name => 'base_url', value => 'http://127.0.0.1:8080/v1' }], 'setting');
+    [{ name => 'base_url', value => 'http://127.0.0.1:8080/v1' },
+     { name => 'cors_origins', value => undef }], 'settings');
 
 my $laptop = json('key', 'create', '--project', 'demo', '--name', 'laptop');
 

@@ -1,7 +1,7 @@
 /*
  * The meter, for JSON and for streams, hiding on and off. For any split: the
- * same facts and the same bytes. Hiding changes no fact; what has passed it
- * passes it again unchanged; without it every byte passes.
+ * same facts and the same bytes. Hiding changes no fact and takes out whole
+ * events; what has passed it passes it again; without it every byte passes.
  */
 
 #include "aigw.h"
@@ -119,6 +119,69 @@ add_facts(const aigw_usage_meter_t *m)
 }
 
 
+/* The length of the line at p with its end. */
+static size_t
+line_len(const unsigned char *p, const unsigned char *end)
+{
+    size_t  i = 0, n = (size_t) (end - p);
+
+    while (i < n && p[i] != '\r' && p[i] != '\n') {
+        i++;
+    }
+
+    return i + (i < n) + (i + 1 < n && p[i] == '\r' && p[i + 1] == '\n');
+}
+
+
+/* That of what passes or not as a whole: a BOM, a comment before an event, or
+   the lines to a blank one. */
+static size_t
+unit_len(const unsigned char *p, const unsigned char *end, int first)
+{
+    size_t  len = 0, line;
+
+    if (first && end - p >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+        return 3;
+    }
+
+    do {
+        line = line_len(p + len, end);
+
+        if (len == 0 && p[0] == ':') {
+            return line;
+        }
+
+        len += line;
+    } while (p + len < end && p[len - line] != '\r' && p[len - line] != '\n');
+
+    return len;
+}
+
+
+/* Is out what is left of all if whole events are taken away, among them none
+   without usage? */
+static int
+is_rest(const unsigned char *all, size_t all_len, const unsigned char *out,
+    size_t len)
+{
+    size_t                n, pos;
+    const unsigned char  *end = all + all_len;
+
+    for (pos = 0; all < end; all += n) {
+        n = unit_len(all, end, all_len == (size_t) (end - all));
+
+        if (len - pos >= n && memcmp(out + pos, all, n) == 0) {
+            pos += n;
+
+        } else if (n > AIGW_USAGE_HOLD_MAX || memchr(all, '{', n) == NULL) {
+            return 0;
+        }
+    }
+
+    return pos == len;
+}
+
+
 static void
 run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
 {
@@ -142,6 +205,8 @@ run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
                && memcmp(fuzz_log, fuzz_log + facts, facts) == 0,
                "hiding changes no fact");
     fuzz_add(hide.passed, hide.passed_len);
+    fuzz_check(is_rest(open.passed, open.passed_len, hide.passed,
+                       hide.passed_len), "whole events are hidden");
 
     if (cut->len[0] == FUZZ_PIECE) {
         fuzz_cut_t  plain = { 0, { FUZZ_PIECE, FUZZ_PIECE, FUZZ_PIECE } };

@@ -96,7 +96,6 @@ for my $size (8_000, 64_000) {
     $r = chat_with('Authorization', 'Bearer ' . 'a' x $size);
     like($r->status, qr/^(?:401|400|414|431)$/, "A08 $size bytes: refused");
     is($t->sim->count, 0, "A08 $size bytes: nothing upstream");
-    $r->{nginx} = 1 if $r->status != 401;
 }
 
 for my $name ('A09 NUL' , 'A09 CR') {
@@ -104,13 +103,13 @@ for my $name ('A09 NUL' , 'A09 CR') {
 
     $r = $t->request(raw => "POST /v1/chat/completions HTTP/1.1\r\n"
         . "Host: a\r\nAuthorization: Bearer a${byte}b\r\n"
-        . "Content-Length: 2\r\n\r\n{}", nginx => 1);
+        . "Content-Length: 2\r\n\r\n{}");
     is($r->status, 400, "$name: 400");
     is($t->sim->count, 0, "$name: nothing upstream");
 }
 
 for my $second ($key, $unknown) {
-    $r = $t->request(json => AIGW::chat_body(), nginx => 1, headers =>
+    $r = $t->request(json => AIGW::chat_body(), headers =>
         ['Authorization', "Bearer $key", 'Authorization', "Bearer $second"]);
     is($r->status, 400, 'A11 two Authorization headers: 400');
     is($t->sim->count, 0, 'A11: nothing upstream');

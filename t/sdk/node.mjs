@@ -1,7 +1,8 @@
 /*
  * The unmodified `openai` package as a developer uses it, through the gateway.
- * Prints one JSON object of what it saw; t/sdk/node.t judges. Keys come by the
- * environment, never by the command line.
+ * Prints one JSON object of what it saw, the twin of t/sdk/python.py;
+ * t/sdk/Sdk.pm judges both. Keys come by the environment, never by the command
+ * line.
  */
 
 import OpenAI from 'openai';
@@ -20,13 +21,13 @@ function counted(...args) {
 }
 
 
-function client(apiKey) {
-    return new OpenAI({ baseURL: AIGW_BASE_URL, apiKey, fetch: counted });
+function client(apiKey = AIGW_API_KEY, baseURL = AIGW_BASE_URL) {
+    return new OpenAI({ baseURL, apiKey, fetch: counted });
 }
 
 
 async function chat() {
-    const answer = await client(AIGW_API_KEY).chat.completions.create({
+    const answer = await client().chat.completions.create({
         model, messages, max_tokens: 7,
     });
 
@@ -40,7 +41,7 @@ async function chat() {
 
 
 async function stream(options) {
-    const { data, request_id } = await client(AIGW_API_KEY)
+    const { data, request_id } = await client()
         .chat.completions.create({
             model, messages, stream: true, max_tokens: 9, ...options,
         })
@@ -63,10 +64,35 @@ async function stream(options) {
 }
 
 
+async function completion() {
+    const answer = await client().completions.create({
+        model, prompt: 'Say hello',
+    });
+
+    return {
+        text: answer.choices[0].text, usage: answer.usage,
+        id: answer._request_id,
+    };
+}
+
+
+async function embedding() {
+    const { data, request_id } = await client().embeddings.create({
+        model: 'text-embedding-3-small', input: ['one', 'two'],
+        encoding_format: 'float',
+    }).withResponse();
+
+    return {
+        vectors: data.data.map(item => item.embedding), usage: data.usage,
+        id: request_id,
+    };
+}
+
+
 async function models() {
     const names = [];
 
-    for await (const entry of client(AIGW_API_KEY).models.list()) {
+    for await (const entry of client().models.list()) {
         names.push(entry.id);
     }
 
@@ -75,18 +101,17 @@ async function models() {
 
 
 /* What a call is refused with, as the SDK's user sees it. */
-async function refusal(apiKey, name) {
+async function refusal(call) {
     attempts = 0;
 
     try {
-        await client(apiKey).chat.completions.create({ model: name, messages });
+        await call();
     } catch (error) {
         return {
             error: error.constructor.name,
             status: error.status,
             code: error.code,
             type: error.type,
-            message: error.message,
             id: error.requestID,
             attempts,
         };
@@ -96,17 +121,35 @@ async function refusal(apiKey, name) {
 }
 
 
+function ask({ apiKey, name = model, baseURL } = {}) {
+    return () => client(apiKey, baseURL).chat.completions.create({
+        model: name, messages,
+    });
+}
+
+
 const wrong = AIGW_API_KEY.slice(0, -1)
     + (AIGW_API_KEY.endsWith('0') ? '1' : '0');
 
+/* the first of these meet the answers that t/sdk/Sdk.pm has scripted */
+
 console.log(JSON.stringify({
+    bad_gateway: await refusal(ask()),
+    upstream_auth: await refusal(ask()),
+    upstream_500: await refusal(ask()),
+    completion: await completion(),
+    embedding: await embedding(),
     messages_bytes: Buffer.byteLength(JSON.stringify(messages)),
     chat: await chat(),
     stream: await stream({}),
     stream_usage: await stream({ stream_options: { include_usage: true } }),
     models: await models(),
-    wrong_key: await refusal(wrong, model),
-    first_spends: await refusal(AIGW_SPENT_KEY, model),
-    spent_quota: await refusal(AIGW_SPENT_KEY, model),
-    not_allowed: await refusal(AIGW_NARROW_KEY, model),
+    model: (await client().models.retrieve('o3')).id,
+    wrong_key: await refusal(ask({ apiKey: wrong })),
+    first_spends: await refusal(ask({ apiKey: AIGW_SPENT_KEY })),
+    spent_quota: await refusal(ask({ apiKey: AIGW_SPENT_KEY })),
+    not_allowed: await refusal(ask({ apiKey: AIGW_NARROW_KEY })),
+    no_model: await refusal(() => client().models.retrieve('nothing')),
+    wrong_base_url: await refusal(ask({ baseURL: AIGW_BASE_URL + '/v1' })),
+    bad_request: await refusal(ask({ name: 7 })),
 }));

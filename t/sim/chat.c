@@ -263,9 +263,10 @@ start_stream(sim_conn_t *c, const chat_t *chat, uint32_t seed)
     c->stream.head = head.data;
     c->stream.next = 0;
     c->stream.seed = seed;
-    c->stream.usage = memmem(chat->stream_options.data,
-                             chat->stream_options.len,
-                             "\"include_usage\":true", 20) != NULL;
+    c->stream.usage = chat->stream_options.len > 0
+                      && memmem(chat->stream_options.data,
+                                chat->stream_options.len,
+                                "\"include_usage\":true", 20) != NULL;
     c->each = sim.delay_ms > 0;
     c->source = stream_turn;
 

@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ static const struct option  options[] = {
     { "requests", required_argument, NULL, 'n' },
     { "key-file", required_argument, NULL, 'k' },
     { "body-file", required_argument, NULL, 'b' },
+    { "spin", no_argument, NULL, 's' },
     { NULL, 0, NULL, 0 }
 };
 
@@ -329,7 +331,11 @@ run(size_t connections)
     }
 
     while (load.done < load.wanted) {
-        n = epoll_wait(load.epoll, events, EVENTS, -1);
+        n = epoll_wait(load.epoll, events, EVENTS, sim.spin ? 0 : -1);
+
+        if (n == 0 && sim.spin) {
+            (void) sched_yield();
+        }
 
         for (i = 0; i < n; i++) {
             if ((events[i].events & EPOLLOUT) != 0) {
@@ -365,6 +371,7 @@ sim_load(int argc, char **argv)
         case 'n': load.wanted = strtoul(optarg, NULL, 10); break;
         case 'k': read_file(optarg, &key); break;
         case 'b': read_file(optarg, &load.body); break;
+        case 's': sim.spin = 1; break;
         default: return 2;
         }
     }
@@ -372,7 +379,8 @@ sim_load(int argc, char **argv)
     if (optind + 1 != argc || !parse_url(argv[optind]) || connections == 0) {
         fprintf(stderr, "usage: aigw-sim --load http://ADDRESS:PORT/PATH"
                 " [--connections N] [--requests N]\n"
-                "           [--key-file FILE] [--body-file FILE]\n");
+                "           [--key-file FILE] [--body-file FILE]"
+                " [--spin]\n");
         return 2;
     }
 

@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ static const char usage[] =
     "                        speak TLS on --listen\n"
     "  --tokens N            words of an answer (default 16)\n"
     "  --delay-ms N          pause between the chunks of a stream (default 0)\n"
+    "  --spin                never sleep: a peer need not wake it\n"
     "\n"
     "What is listened on is printed, one line each: `listen HOST:PORT`.\n";
 
@@ -50,6 +52,7 @@ static const struct option  options[] = {
     { "tls-key", required_argument, NULL, 'K' },
     { "tokens", required_argument, NULL, 't' },
     { "delay-ms", required_argument, NULL, 'd' },
+    { "spin", no_argument, NULL, 's' },
     { NULL, 0, NULL, 0 }
 };
 
@@ -227,6 +230,7 @@ parse_options(int argc, char **argv)
         case 'K': key = optarg; break;
         case 't': sim.tokens = atoll(optarg); break;
         case 'd': sim.delay_ms = atoll(optarg); break;
+        case 's': sim.spin = 1; break;
         default: fputs(usage, stderr); exit(2);
         }
     }
@@ -350,7 +354,11 @@ loop(void)
     struct epoll_event   events[EVENTS];
 
     for ( ;; ) {
-        n = epoll_wait(sim.epoll, events, EVENTS, pause_ms());
+        n = epoll_wait(sim.epoll, events, EVENTS, sim.spin ? 0 : pause_ms());
+
+        if (n == 0 && sim.spin) {
+            (void) sched_yield();
+        }
 
         for (i = 0; i < n; i++) {
             ptr = events[i].data.ptr;

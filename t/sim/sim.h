@@ -98,6 +98,7 @@ typedef struct {
     int64_t        tokens;            /* of an answer nobody limits */
     int64_t        delay_ms;          /* between the chunks of a stream */
     unsigned       record:1;          /* remember requests for /seen */
+    unsigned       spin:1;            /* poll, yield, never sleep */
     SSL_CTX       *tls;
     int            epoll;
 

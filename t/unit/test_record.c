@@ -39,6 +39,7 @@ typedef struct {
 WRAP(user)
 WRAP(project)
 WRAP(key)
+WRAP(gone)
 WRAP(model)
 WRAP(price)
 WRAP(upstream)
@@ -100,7 +101,20 @@ fill_key(void *record)
     k->created_ms = 1;
     k->expires_ms = 2;
     k->revoked_ms = 3;
+    k->old_until_ms = 4;
+    memset(k->old_hash, 0xa5, sizeof(k->old_hash));
     full(k->models, AIGW_MODELS_MAX);
+}
+
+
+static void
+fill_gone(void *record)
+{
+    aigw_gone_t  *g = record;
+
+    g->of_id = UINT64_MAX;
+    g->gone_ms = 6;
+    full(g->name, AIGW_NAME_MAX);
 }
 
 
@@ -231,6 +245,15 @@ sane_key(const void *record)
 
 
 static int
+sane_gone(const void *record)
+{
+    const aigw_gone_t  *g = record;
+
+    return memchr(g->name, '\0', sizeof(g->name)) != NULL;
+}
+
+
+static int
 sane_model(const void *record)
 {
     const aigw_model_t  *m = record;
@@ -299,6 +322,7 @@ static const kind_t  kinds[] = {
     KIND(user, aigw_user_t, AIGW_RECORD_MAX),
     KIND(project, aigw_project_t, AIGW_RECORD_MAX),
     KIND(key, aigw_key_t, AIGW_RECORD_MAX),
+    KIND(gone, aigw_gone_t, AIGW_RECORD_MAX),
     KIND(model, aigw_model_t, AIGW_RECORD_MAX),
     KIND(price, aigw_price_entry_t, AIGW_RECORD_MAX),
     KIND(upstream, aigw_upstream_t, AIGW_RECORD_MAX),

@@ -20,6 +20,7 @@ fill(aigw_store_t *s, int64_t skew)
     aigw_row_t  row;
 
     static const char *const  models[] = { "a", "ab", "b", "gpt-4o" };
+    static const char *const  tags[] = { "", "x", "xy" };
 
     for (i = 0; i < ROWS; i++) {
         ms = BASE + (int64_t) (next_random() % (5 * HOUR));
@@ -42,6 +43,7 @@ fill(aigw_store_t *s, int64_t skew)
         row.cost_nano = row.status == 200
                         ? (int64_t) (next_random() % 1000) : 0;
         strcpy(row.model, models[next_random() % 4]);
+        strcpy(row.tag, tags[next_random() % 3]);
         rows[i] = row;
     }
 
@@ -75,7 +77,9 @@ matches(const aigw_row_filter_t *f, const aigw_row_t *row)
            && row->time_ms >= f->since_ms
            && (!f->until_ms || row->time_ms < f->until_ms)
            && (!f->model.len || (strlen(row->model) == f->model.len
-               && !memcmp(row->model, f->model.data, f->model.len)));
+               && !memcmp(row->model, f->model.data, f->model.len)))
+           && (!f->tag.len || (strlen(row->tag) == f->tag.len
+               && !memcmp(row->tag, f->tag.data, f->tag.len)));
 }
 
 
@@ -101,6 +105,12 @@ a_filter(void)
     if (next_random() % 4 == 0) {
         f.model = str(models[next_random() % 4]);
     }
+
+    if (next_random() % 4 == 0) {
+        f.tag = str("x");
+    }
+
+    f.by_tag = next_random() % 4 == 0;
 
     if (next_random() % 2) {
         f.since_ms = BASE + (int64_t) (next_random() % (5 * HOUR)) - HOUR;
@@ -169,6 +179,79 @@ wrong_list(aigw_store_t *s, const aigw_row_filter_t *f)
 }
 
 
+/* Follows all rows and compares with a plain look at them, by the number in
+   their ids. */
+static unsigned
+wrong_follow(aigw_store_t *s, const aigw_row_filter_t *f)
+{
+    size_t      i, n, number;
+    uint64_t    seq, from;
+    unsigned    bad;
+    aigw_row_t  list[100];
+
+    static unsigned char  seen[ROWS];
+
+    memset(seen, 0, sizeof(seen));
+    bad = 0;
+    seq = 0;
+
+    do {
+        from = seq;
+
+        if (aigw_store_follow_rows(s, f, &seq, list, 100, &n) != AIGW_OK) {
+            return 1;
+        }
+
+        for (i = 0; i < n; i++) {
+            number = list[i].id[14] * 256u + list[i].id[15];
+            bad += number >= ROWS || seen[number]++ || !matches(f, &list[i]);
+        }
+
+    } while (seq != from);
+
+    for (i = 0; i < ROWS; i++) {
+        number = rows[i].id[14] * 256u + rows[i].id[15];
+        bad += seen[number] != matches(f, &rows[i]);
+    }
+
+    return bad || aigw_store_last_seq(s, &from) != AIGW_OK || from != seq;
+}
+
+
+/* What is settled last comes last, however old its id. */
+static void
+test_follow(void)
+{
+    size_t         n, doubles;
+    uint64_t       seq, from;
+    aigw_row_t     row, list[4];
+    aigw_store_t  *s;
+
+    s = test_fresh(AIGW_STORE_USAGE_WRITE);
+    is_int(aigw_store_last_seq(s, &seq), AIGW_OK, "an empty ledger");
+    is_int((int64_t) seq, 0, "has no last row");
+    is_int(aigw_store_follow_rows(s, &any, &seq, list, 4, &n), AIGW_OK,
+           "followed");
+    ok(n == 0 && seq == 0, "nothing, standing still");
+
+    row = a_row(BASE + 5000, 1);
+    is_int(settle(s, &row, 1, &doubles), AIGW_OK, "a call");
+    is_int(aigw_store_last_seq(s, &seq), AIGW_OK, "it is the last");
+    row = a_row(BASE, 2);
+    is_int(settle(s, &row, 1, &doubles), AIGW_OK, "one that began before it");
+    from = seq;
+    is_int(aigw_store_follow_rows(s, &any, &seq, list, 4, &n), AIGW_OK,
+           "followed");
+    ok(n == 1 && seq > from && memcmp(list[0].id, row.id, sizeof(row.id)) == 0,
+       "comes behind");
+    seq = UINT64_MAX;
+    is_int(aigw_store_follow_rows(s, &any, &seq, list, 4, &n), AIGW_EINVAL,
+           "there is nothing behind the end");
+
+    aigw_store_close(s);
+}
+
+
 static aigw_err_t
 add_cell(void *data, const aigw_cell_t *cell)
 {
@@ -179,6 +262,42 @@ add_cell(void *data, const aigw_cell_t *cell)
     }
 
     return aigw_record_add_sums(sums, &cell->sums);
+}
+
+
+/* Sums for each of the three tags. */
+static aigw_err_t
+add_tagged(void *data, const aigw_cell_t *cell)
+{
+    aigw_sums_t  *sums = data;
+
+    return aigw_record_add_sums(&sums[strlen(cell->tag)], &cell->sums);
+}
+
+
+static unsigned
+wrong_tags(aigw_store_t *s)
+{
+    size_t             i;
+    aigw_sums_t        sums[3], want[3];
+    aigw_row_filter_t  f = any;
+
+    memset(sums, 0, sizeof(sums));
+    memset(want, 0, sizeof(want));
+    f.by_tag = 1;
+    f.since_ms = BASE + HOUR / 2;
+
+    for (i = 0; i < ROWS; i++) {
+        if (rows[i].time_ms >= f.since_ms
+            && aigw_record_add_row(&want[strlen(rows[i].tag)], &rows[i])
+               != AIGW_OK)
+        {
+            return 1;
+        }
+    }
+
+    return aigw_store_each_cell(s, &f, add_tagged, sums) != AIGW_OK
+           || memcmp(sums, want, sizeof(sums)) != 0;
 }
 
 
@@ -207,7 +326,7 @@ wrong_cells(aigw_store_t *s, const aigw_row_filter_t *f)
 static void
 test_reports(int64_t skew)
 {
-    unsigned           i, lists, cells;
+    unsigned           i, lists, cells, follows;
     aigw_sums_t        sums, want;
     aigw_store_t      *s;
     aigw_row_filter_t  f;
@@ -232,6 +351,7 @@ test_reports(int64_t skew)
     qsort(rows, ROWS, sizeof(rows[0]), compare_newest);
     lists = 0;
     cells = 0;
+    follows = 0;
 
     for (i = 0; i < 150; i++) {
         f = a_filter();
@@ -242,10 +362,14 @@ test_reports(int64_t skew)
         }
 
         lists += wrong_list(s, &f);
+        follows += wrong_follow(s, &f);
     }
 
     is_int(lists, 0, "150 lists, paged, newest first: each row once");
     is_int(cells, 0, "150 reports, exact in part hours too");
+
+    is_int(follows, 0, "150 times followed: each row once");
+    is_int(wrong_tags(s), 0, "a report by tag");
 
     f = any;
     f.status = 200;
@@ -261,6 +385,7 @@ main(void)
 {
     test_begin();
 
+    test_follow();
     test_reports(0);
     test_reports(2 * HOUR);
 

