@@ -346,7 +346,12 @@ ngx_ai_gateway_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_FOUND;
     }
 
-    /* an internal redirect: the same call on another location of ours */
+    if (!(r->method & NGX_HTTP_POST)) {
+        /* an error page or X-Accel-Redirect has led back, as a GET */
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    /* a named location: the same call on another location of ours */
 
     if (r->content_handler != ngx_ai_gateway_content_handler) {
         ctx->content_handler = r->content_handler;
