@@ -130,7 +130,7 @@ test: ## install what is missing, build and run every test
 	$(MAKE) -s --no-print-directory test-sanitized && exit $$status
 
 test-sanitized:
-	@AIGW_BUILD='$(abspath $(ASAN))' AIGW_NGINX='$(abspath $(ASAN))/sbin/nginx' PATH="$(abspath $(ASAN))/sbin:$$PATH" SANITIZE=1 TEST_CALLS=2000 \
+	@AIGW_BUILD='$(abspath $(ASAN))' AIGW_NGINX='$(abspath $(ASAN))/sbin/nginx' PATH="$(abspath $(ASAN))/sbin:$$PATH" SANITIZE=1 TEST_CALLS=2000 TEST_RELOADS=12 TEST_UPGRADES=1 TEST_KILLS=10 \
 	    prove --nocolor -It/lib $(sort $(UNIT:t/unit/%.c=$(ASAN)/unit/%)) $(FUZZ:%=$(ASAN)/fuzz/%) $(SANITIZED)
 
 fuzz: ## fuzz each target RUNS times (REPORT: file that gets the result)
