@@ -69,7 +69,17 @@ for my $path ('/v1/chat/completions', '/v1/models', '/v1/nothing') {
 
 $r = $t->request(path => '/plain', key => 'of somebody else');
 is($r->body, "plain\n", 'another location');
-like(AIGW::slurp("$t->{dir}/access.log"), qr/authorization=Bearer of somebody/,
+
+# nginx logs when the answer has gone out
+my $deadline = time + 2;
+my $log;
+
+do {
+    $log = AIGW::slurp("$t->{dir}/access.log");
+    sleep 0.02;
+} while ($log !~ /Bearer of somebody/ && time < $deadline);
+
+like($log, qr/authorization=Bearer of somebody/,
     'keeps its $http_authorization');
 
 $t->finish;
