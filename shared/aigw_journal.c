@@ -209,7 +209,7 @@ aigw_journal_claim(aigw_live_t *live, aigw_journal_t **journal,
     }
 
     err = aigw_journal_find(live, j, fault);
-    close(lock);
+    aigw_live_dir_unlock(lock);
 
     if (err != AIGW_OK) {
         goto err1;

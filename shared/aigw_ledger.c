@@ -27,7 +27,7 @@ void
 aigw_ledger_yield(aigw_ledger_drainer_t *d)
 {
     if (d->leader != -1) {
-        close(d->leader);
+        aigw_live_dir_unlock(d->leader);
         d->leader = -1;
     }
 }

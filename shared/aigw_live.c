@@ -243,7 +243,7 @@ aigw_live_map_or_build(aigw_live_t *live, aigw_store_t *store,
         }
     }
 
-    close(lock);
+    aigw_live_dir_unlock(lock);
 
     return err;
 }

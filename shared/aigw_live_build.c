@@ -147,7 +147,7 @@ aigw_live_build(const char *dir, aigw_store_t *store,
 
 err1:
 
-    close(leader);
+    aigw_live_dir_unlock(leader);
 
     return err;
 }

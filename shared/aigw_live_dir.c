@@ -302,6 +302,15 @@ aigw_live_dir_lock(const char *dir, const char *name, unsigned wait_ms, int *fd)
 }
 
 
+/* The lock ends here also if a fork meanwhile has copied fd. */
+void
+aigw_live_dir_unlock(int fd)
+{
+    flock(fd, LOCK_UN);
+    close(fd);
+}
+
+
 int
 aigw_live_dir_is_locked(const char *dir, const char *name)
 {
@@ -316,7 +325,7 @@ aigw_live_dir_is_locked(const char *dir, const char *name)
     }
 
     locked = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
-    close(fd);
+    aigw_live_dir_unlock(fd);
 
     return locked;
 }

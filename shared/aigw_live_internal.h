@@ -150,10 +150,12 @@ ino_t aigw_live_dir_inode(const char *dir, const char *name);
    than one that is. */
 void aigw_live_dir_journals(const char *dir, ino_t inode[AIGW_JOURNAL_MAX]);
 
-/* flock(LOCK_EX) on a file, made if missing; waits at most wait_ms. Closing fd
-   unlocks. AIGW_EBUSY: somebody else has it. */
+/* flock(LOCK_EX) on a file, made if missing; waits at most wait_ms. Ends with
+   aigw_live_dir_unlock or the process. AIGW_EBUSY: somebody else has it. */
 aigw_err_t aigw_live_dir_lock(const char *dir, const char *name,
     unsigned wait_ms, int *fd) AIGW_CHECKED;
+
+void aigw_live_dir_unlock(int fd);
 
 /* Does somebody hold that lock? */
 int aigw_live_dir_is_locked(const char *dir, const char *name);

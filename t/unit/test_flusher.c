@@ -219,7 +219,7 @@ test_leader(void)
     env_sleep_ms(100);
     is_int((int64_t) env_undrained(), 1, "the thread waits as well");
     is_int(aigw_flusher_error(f), AIGW_OK, "without calling it an error");
-    close(leader);
+    aigw_live_dir_unlock(leader);
     env_sleep_ms(400);
     is_int((int64_t) env_undrained(), 0, "and follows when the leader is gone");
     is_int(aigw_ledger_drain(env_store, env_live, &stats), AIGW_EBUSY,

@@ -6,6 +6,7 @@
 #endif
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "live_env.h"
 
@@ -51,6 +52,32 @@ test_places(void)
 
     is_int(aigw_live_open(path, NULL, &live, fault), AIGW_ENOTFOUND,
            "nothing in it: not found without a store");
+}
+
+
+/* A process forked while a lock is held does not keep it. */
+static void
+test_lock(void)
+{
+    int    fd;
+    pid_t  pid;
+
+    must(aigw_live_dir_lock(env_live_path, AIGW_LIVE_LEADER, 0, &fd), "lock",
+         "");
+
+    pid = fork();
+
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+
+    ok(aigw_live_dir_is_locked(env_live_path, AIGW_LIVE_LEADER), "locked");
+    aigw_live_dir_unlock(fd);
+    ok(!aigw_live_dir_is_locked(env_live_path, AIGW_LIVE_LEADER),
+       "unlocked, though a child has the same file open");
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 
@@ -340,6 +367,7 @@ main(void)
 {
     env_start();
     test_places();
+    test_lock();
     test_owners();
     test_rebuild();
     test_limits();
