@@ -1,11 +1,13 @@
 # The house rules that a machine can hold: who may include whom, what is
-# visible to the rest of nginx, and the form of the C files. A rule is in here
-# once; why it exists stands in docs/ARCHITECTURE.md.
+# visible to the rest of nginx, and the form of the files. A rule is in here
+# once; why it exists stands in docs/ARCHITECTURE.md. Each rule has violations
+# that are planted in copies: it must find each of them, and nothing else.
 
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Temp qw(tempdir);
 use Test::More;
 
 use AIGW;
@@ -30,17 +32,53 @@ for my $i (0 .. $#layers) {
     $layer{$_} = $i for @{ $layers[$i] };
 }
 
-my @shared = sort glob 'shared/*.[ch]';
-my @module = sort glob 'ngx_ai_gateway_module/*.[ch]';
-my @cli = sort glob 'admin_cli/*.[ch]';
-my @tests = sort glob 't/*/*.[ch]';
-my %text = map { $_ => AIGW::slurp($_) } @shared, @module, @cli, @tests;
+my $tmp = tempdir(CLEANUP => 1);
+
+# What the rules look at: sources by path, and objects by what they are made
+# of. A planted violation stands in place of both.
+our %text = map { $_ => AIGW::slurp($_) } grep { -f } map { glob }
+    qw(shared/*.[ch] ngx_ai_gateway_module/*.[ch] admin_cli/*.[ch] t/*/*.[ch]
+    t/*.t t/*/*.t t/lib/*.pm t/lib/*/*.pm);
+our %object = (
+    library => "$AIGW::build/libaigw.a",
+    module => "$AIGW::build/ngx_ai_gateway_module.so",
+    map { $_ => "$AIGW::build/obj/$_" =~ s/c$/o/r } glob('shared/*.c'),
+);
 
 
-# One test a rule: the files that break it are its diagnosis.
-sub rule ($name, @broken) {
+# A rule: what finds the places that break it, and violations. One is [file,
+# text], with which that file would end; {file => text} is all of a file.
+sub rule ($name, $find, @plants) {
+    my @broken = $find->();
+
     ok(!@broken, $name) or diag map { "$_\n" } @broken;
+    ok(scalar @plants, "... which is seen to fail");
+
+    for my $plant (@plants) {
+        my ($file, $bytes) = ref $plant eq 'HASH' ? %$plant : @$plant;
+        my $before = ref $plant eq 'HASH' ? '' : $text{$file} // die $file;
+        local %text = ($file => $before . $bytes);
+        local %object = ($file => undef);
+        my @found = $find->();
+
+        ok(@found == 1 && $found[0] =~ /\Q$file\E/, "... planted in $file")
+            or diag("found: @found");
+    }
 }
+
+
+# Files by path.
+sub in ($re) {
+    return sort grep { /$re/ } keys %text;
+}
+
+
+sub shared ($ext = '[ch]') { return in(qr{^shared/.*\.$ext$}) }
+sub module ($ext = '[ch]') {
+    return in(qr{^ngx_ai_gateway_module/.*\.$ext$});
+}
+sub cli () { return in(qr{^admin_cli/}) }
+sub c ($ext = '[ch]') { return in(qr{\.$ext$}) }
 
 
 # [file, line number, what is included] of files
@@ -52,6 +90,13 @@ sub includes (@files) {
         map { $n++; /^\s*#\s*include\s+["<]([^">]+)/ ? [$file, $n, $1] : () }
             split /\n/, $text{$file};
     } @files;
+}
+
+
+# Those of them that are not good, as text.
+sub bad_includes ($is_bad, @files) {
+    return map { "$_->[0]:$_->[1]: $_->[2]" } grep { $is_bad->(@$_[0, 2]) }
+        includes(@files);
 }
 
 
@@ -67,14 +112,18 @@ sub layer ($file) {
 }
 
 
-sub lines_like ($re, @files) {
+# "file:line: text" of lines for which `is` holds.
+sub lines ($is, @files) {
     return map {
         my $file = $_;
         my $n = 0;
 
-        map { $n++; /$re/ ? "$file:$n: $_" : () } split /\n/, $text{$file};
+        map { $n++; $is->() ? "$file:$n: $_" : () } split /\n/, $text{$file};
     } @files;
 }
+
+
+sub lines_like ($re, @files) { return lines(sub { /$re/ }, @files) }
 
 
 # The text without comments and strings, lines kept.
@@ -85,89 +134,158 @@ sub code ($file) {
 }
 
 
+# The line where each function begins that `is` finds too long or too deep.
+sub functions ($is, @files) {
+    return map {
+        my $file = $_;
+        my ($n, $start, @lines, @found) = (0, 0);
+
+        for (split /\n/, $text{$file}) {
+            $n++;
+            ($start, @lines) = ($n) if /^\{/;
+            push @lines, $_ if $start;
+            next if !/^\}/ || !$start;
+            push @found, "$file:$start: " . @lines if $is->(@lines);
+            $start = 0;
+        }
+
+        @found;
+    } @files;
+}
+
+
+my $s = 'shared/aigw_sse.c';
+my $h = 'shared/aigw_sse.h';
+my $m = 'ngx_ai_gateway_module/ngx_ai_gateway_log.c';
+my $l = 'admin_cli/cmd_log.c';
+
+
 # --- who includes whom ---
 
-cmp_ok(@shared, '>', 10, 'there are files to look at');
-rule('every file of shared/ has a layer', grep { !defined layer($_) } @shared);
+cmp_ok(keys %text, '>', 100, 'there are files to look at');
+
+rule('every file of shared/ has a layer',
+    sub { grep { !defined layer($_) } shared() },
+    { 'shared/aigw_nolayer.c' => '' }, { 'shared/other.h' => '' });
 
 rule('shared/ includes nothing of nginx, the module, the CLI or t/',
-    map { "$_->[0]:$_->[1]: $_->[2]" }
-    grep { $_->[2] =~ m{^(?:ngx_|cli|cmd_|sim|tap)|/}
-        && $_->[2] !~ m{^(?:sys|netinet|arpa|openssl|linux)/} }
-    includes(@shared));
+    sub { bad_includes(sub ($file, $name) {
+        $name =~ m{^(?:ngx_|cli|cmd_|sim|tap)|/}
+            && $name !~ m{^(?:sys|netinet|arpa|openssl|linux)/}
+    }, shared()) },
+    map { [$s, qq(#include "$_"\n)] } qw(ngx_core.h ngx_ai_gateway.h cli.h
+        ../t/unit/tap.h tap.h));
 
 rule('within shared/ includes go down',
-    map { "$_->[0]:$_->[1]: $_->[2]" }
-    grep {
-        $_->[2] =~ /^aigw/
-            && (layer($_->[2]) // 99) > (layer($_->[0]) // -1)
-    } includes(@shared));
+    sub { bad_includes(sub ($file, $name) {
+        $name =~ /^aigw/ && (layer($name) // 99) > (layer($file) // -1)
+    }, shared()) },
+    [$s, qq(#include "aigw_store.h"\n)], [$h, qq(#include "aigw_usage.h"\n)],
+    ['shared/aigw_store.c', qq(#include "aigw_live.h"\n)]);
 
-rule('only aigw_db.c includes <lmdb.h>',
-    map { "$_->[0]:$_->[1]" }
-    grep { $_->[2] eq 'lmdb.h' && $_->[0] ne 'shared/aigw_db.c' }
-    includes(keys %text));
+rule('aigw_db*.c alone include <lmdb.h>',
+    sub { bad_includes(sub ($file, $name) {
+        $name eq 'lmdb.h'
+            && $file !~ m{^shared/aigw_db(?:_\w+)?\.c$|^shared/aigw_db_int}
+    }, c()) },
+    map { [$_, "#include <lmdb.h>\n"] } 'shared/aigw_store.c', $m, $l,
+        'shared/aigw_db.h', 't/sim/main.c');
 
 rule('aigw_db.h is included by the store alone',
-    map { "$_->[0]:$_->[1]" }
-    grep { $_->[2] =~ /^aigw_db/ && $_->[0] !~ m{^shared/aigw_(db|store)|^t/} }
-    includes(keys %text));
+    sub { bad_includes(sub ($file, $name) {
+        $name =~ /^aigw_db/ && $file !~ m{^shared/aigw_(db|store)|^t/}
+    }, c()) },
+    map { [$_, qq(#include "aigw_db.h"\n)] } 'shared/aigw_live.c', $m, $l);
 
 rule('the module sees shared/, OpenSSL and its own header',
-    map { "$_->[0]:$_->[1]: $_->[2]" }
-    grep { $_->[2] !~ m{^ngx_|^aigw|^openssl/} } includes(@module));
+    sub { bad_includes(sub ($file, $name) {
+        $name !~ m{^ngx_|^aigw|^openssl/}
+    }, module()) },
+    map { ['ngx_ai_gateway_module/ngx_ai_gateway.h', qq(#include "$_"\n)] }
+        qw(cli.h stdio.h));
 
 rule('its .c files include its header and nothing else',
-    map { "$_->[0]:$_->[1]: $_->[2]" }
-    grep { $_->[0] =~ /\.c$/ && $_->[2] ne 'ngx_ai_gateway.h' }
-    includes(@module));
+    sub { bad_includes(sub ($file, $name) {
+        $name ne 'ngx_ai_gateway.h'
+    }, module('c')) },
+    map { [$m, qq(#include "$_"\n)] } qw(cli.h ngx_core.h aigw_store.h));
 
 rule('the CLI sees nothing of nginx, the module or t/',
-    map { "$_->[0]:$_->[1]: $_->[2]" }
-    grep { $_->[2] =~ m{^ngx_|^sim|^tap|\.\.} } includes(@cli));
+    sub { bad_includes(sub ($file, $name) {
+        $name =~ m{^ngx_|^sim|^tap|\.\.}
+    }, cli()) },
+    map { [$l, qq(#include "$_"\n)] } qw(ngx_ai_gateway.h ngx_core.h tap.h
+        ../t/sim/sim.h));
 
 rule('internal headers of shared/ stay in shared/',
-    map { "$_->[0]:$_->[1]: $_->[2]" }
-    grep { $_->[2] =~ /^aigw_\w+_internal\.h$/ } includes(@module, @cli));
+    sub { bad_includes(sub ($file, $name) {
+        $name =~ /^aigw_\w+_internal\.h$/
+    }, module(), cli()) },
+    map { [$_, qq(#include "aigw_store_internal.h"\n)] } $m, $l);
 
-rule('shared/: system headers, lower layers, the own header last', map {
-    my $file = $_;
-    my @names = map { $_->[2] } includes($file);
-    my ($own) = $file =~ m{/(aigw\w*)\.c$};
-    my $kinds = join '', map { /^aigw/ ? 'a' : 's' } @names;
+rule('shared/: system headers, lower layers, the own header last', sub {
+    map {
+        my $file = $_;
+        my @names = map { $_->[2] } includes($file);
+        my ($own) = $file =~ m{/(aigw\w*)\.c$};
+        my $kinds = join '', map { /^aigw/ ? 'a' : 's' } @names;
 
-    $kinds =~ /^s*a*$/ && (!(grep { $_ eq "$own.h" } @names)
-        || $names[-1] =~ /^(?:\Q$own\E|\w+_internal)\.h$/)
-        ? () : "$file: @names";
-} grep { /\.c$/ } @shared);
+        $kinds =~ /^s*a*$/ && (!(grep { $_ eq "$own.h" } @names)
+            || $names[-1] =~ /^(?:\Q$own\E|\w+_internal)\.h$/)
+            ? () : "$file: @names";
+    } shared('c');
+}, [$s, "#include <string.h>\n"], [$s, qq(#include "aigw.h"\n)]);
 
-for my $header (grep { /\.h$/ } @shared) {
-    my $said = qx(cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Ishared \\
-        -x c $header 2>&1);
+rule('each header of shared/ compiles alone', sub {
+    map {
+        my $copy = "$tmp/alone.h";
+        my $said;
 
-    is($said, '', "$header compiles alone");
-}
+        open my $fh, '>', $copy or die $!;
+        print $fh $text{$_};
+        close $fh;
+        $said = qx(cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Ishared \\
+            -x c $copy 2>&1);
+        $said eq '' ? () : "$_: $said";
+    } shared('h');
+}, { $h => "size_t aigw_sse_n(void);\n" }, [$h, "int x(aigw_sse_no_t x);\n"]);
 
 
 # --- what is visible ---
 
-sub globals ($how, $file) {
+# Global names of an object, and of what stands planted in its place.
+sub globals ($which, $how = '-g') {
+    my $file = $object{$which};
+
+    if (!defined $file) {
+        $file = "$tmp/planted" . ($how eq '-D' ? '.so' : '.o');
+        open my $cc, '|-', qw(cc -x c - -fPIC -o), $file,
+            $how eq '-D' ? '-shared' : '-c' or die $!;
+        print $cc $text{$which};
+        close $cc or die 'cc failed';
+    }
+
     return map { /^[0-9a-f]+ [A-TV-Z] (\S+)$/ ? $1 : () }
-        split /\n/, qx(nm $how $file 2>&1);
+        split /\n/, qx(nm $how --defined-only $file 2>&1);
 }
 
-my $lib = "$AIGW::build/libaigw.a";
-my $so = "$AIGW::build/ngx_ai_gateway_module.so";
-my @lib = globals('-g --defined-only', $lib);
-my @so = globals('-D --defined-only', $so);
 
-cmp_ok(@lib, '>', 50, "$lib has symbols");
-rule('its global names begin with aigw_', grep { !/^aigw_/ } @lib);
+for my $which (qw(library module)) {
+    my $n = () = globals($which, $which eq 'module' ? '-D' : '-g');
 
-cmp_ok(@so, '>', 50, "$so has symbols");
-rule('those of the module with aigw_ or ngx_ai_gateway_', grep {
-    !/^(?:aigw_|ngx_ai_gateway_|ngx_module(?:s|_names|_order)$)/
-} @so);
+    cmp_ok($n, '>', 50, "$object{$which} has symbols");
+}
+
+rule('global names of the library begin with aigw_',
+    sub { map { "library: $_" } grep { !/^aigw_/ } globals('library') },
+    { library => 'int parse(void) { return 0; } static int mine;' },
+    { library => 'int state = 1, aigw_state = 1;' });
+
+rule('those of the module with aigw_ or ngx_ai_gateway_', sub {
+    map { "module: $_" } grep {
+        !/^(?:aigw_|ngx_ai_gateway_|ngx_module(?:s|_names|_order)$)/
+    } globals('module', '-D');
+}, { module => 'int ngx_http_x = 1, ngx_modules = 1, aigw_x = 1;' });
 
 # Names that are better without that of their file.
 my %also = (
@@ -175,96 +293,112 @@ my %also = (
     aigw_seal => qr/^aigw_(?:unseal|cleanse)$/,
 );
 
-rule('a file of shared/ exports what bears its name', map {
-    my ($stem) = m{/(aigw_[a-z]+)};
-    my $also = $also{$stem} // qr/^$/;
+rule('a file of shared/ exports what bears its name', sub {
+    map {
+        my $file = $_;
+        my ($stem) = m{/(aigw_[a-z]+)};
+        my $also = $also{$stem} // qr/^$/;
 
-    map { "$stem: $_" } grep { !/^\Q$stem\E(?:_|r?$)/ && !/$also/ }
-        globals('-g --defined-only', "$AIGW::build/obj/$_" =~ s/c$/o/r);
-} grep { /aigw_\w+\.c$/ && -e "$AIGW::build/obj/$_" =~ s/c$/o/r } @shared);
+        map { "$file: $_" } grep { !/^\Q$stem\E(?:_|r?$)/ && !/$also/ }
+            globals($file);
+    } grep { /aigw_/ && (!defined $object{$_} || -e $object{$_}) } shared('c');
+}, { $s => 'int aigw_json_x = 1, aigw_sse_x = 1;' });
 
 
 # --- form ---
 
-my @c = sort keys %text;
+rule('no tabs', sub { lines_like(qr/\t/, c()) }, [$s, "\tint x;\n"],
+    [$m, "/*\tx */\n"]);
 
-rule('no tabs', lines_like(qr/\t/, @c));
-rule('no line over 80 columns', map {
-    my $file = $_;
-    my $n = 0;
+rule('no line over 80 columns',
+    sub { lines(sub { utf8::decode(my $l = $_); length $l > 80 }, c()) },
+    map { [$_, '/* ' . 'x' x 75 . " */\n"] } $s, $l);
 
-    map { utf8::decode(my $l = $_); $n++; length $l > 80 ? "$file:$n" : () }
-        split /\n/, $text{$file};
-} @c);
-rule('no blanks at the end of a line', lines_like(qr/ $/, @c));
-rule('no #if 0, no #if 1', lines_like(qr/^\s*#\s*if\s+[01]\b/, @c));
-rule('nothing left to do', lines_like(
-    qr/\b(?:X{3}|TO[D]O|FIX[M]E|NEEDS[W]ORK|HAC[K])\b/, @c));
-rule('a newline at the end of each file', grep { $text{$_} !~ /[^\n]\n\z/ } @c);
+rule('no blanks at the end of a line', sub { lines_like(qr/ $/, c()) },
+    [$s, "int x; \n"]);
 
-rule('no // comments', map {
-    my $file = $_;
-    my $n = 0;
+rule('no #if 0, no #if 1', sub { lines_like(qr/^\s*#\s*if\s+[01]\b/, c()) },
+    map { [$_, "# if 0\n#endif\n"], [$_, "#if 1\n#endif\n"] } $s, $m);
 
-    map { $n++; m{//} ? "$file:$n: $_" : () } split /\n/, code($file);
-} @c);
+my @words = map { join '', @$_ } [qw(X XX)], [qw(TO DO)], [qw(FIX ME)],
+    [qw(NEEDS WORK)], [qw(HA CK)];
+my $words = join '|', @words;
 
-rule('each .c opens with a comment, of at most 5 lines outside t/', grep {
-    my ($comment) = $text{$_} =~ m{\A(/\*.*?\*/)}s;
+rule('nothing left to do', sub { lines_like(qr/\b(?:$words)\b/, c()) },
+    map { [$l, "/* $_: later */\n"] } @words);
 
-    !defined $comment || (!m{^t/} && ($comment =~ tr/\n//) > 6);
-} grep { /\.c$/ } @c);
+rule('a newline at the end of each file',
+    sub { grep { $text{$_} !~ /[^\n]\n\z/ } c() },
+    [$s, 'int x;'], [$m, "\n"]);
 
-rule('each header of shared/ says what it is', grep {
-    $text{$_} !~ m{\A/\*}
-} grep { /\.h$/ } @shared);
+rule('no // comments', sub {
+    map {
+        my $file = $_;
+        my $n = 0;
 
-rule('no file over 500 lines', map {
-    my $n = $text{$_} =~ tr/\n//;
+        map { $n++; m{//} ? "$file:$n: $_" : () } split /\n/, code($file);
+    } c();
+}, [$s, "// x\n"], [$l, qq(char *url = "http://h"; // "x"\n)]);
 
-    $n > 500 ? "$_: $n" : ();
-} grep { !m{^t/unit/} } @c);
+rule('each .c opens with a comment, of at most 5 lines outside t/', sub {
+    grep {
+        my ($comment) = $text{$_} =~ m{\A(/\*.*?\*/)}s;
 
-rule('no function over 60 lines', map {
-    my $file = $_;
-    my ($n, $start, @long) = (0);
+        !defined $comment || (!m{^t/} && ($comment =~ tr/\n//) > 6);
+    } c('c');
+}, { $s => "int x;\n" }, { $s => "\n/* x */\n" },
+   { $l => "/*\n" . " * x\n" x 6 . " */\n" }, { 't/sim/main.c' => "int x;\n" });
 
-    for (split /\n/, $text{$file}) {
-        $n++;
-        $start = $n if /^\{/;
-        push @long, "$file:$start: " . ($n - $start)
-            if /^\}$/ && $start && $n - $start > 61;
-    }
+rule('each header of shared/ says what it is',
+    sub { grep { $text{$_} !~ m{\A/\*} } shared('h') },
+    { $h => "#ifndef X\n#define X\n#endif\n" });
 
-    @long;
-} grep { /\.c$/ && !m{^t/unit/} } @c);
+rule('no file over 500 lines', sub {
+    map {
+        my $n = $text{$_} =~ tr/\n//;
 
-rule('a function\'s type stands on a line of its own, its { too',
+        $n > 500 ? "$_: $n" : ();
+    } grep { !m{^t/unit/} } c();
+}, { $s => "int x;\n" x 501 });
+
+rule('no function over 60 lines', sub {
+    functions(sub (@lines) { @lines > 62 }, grep { !m{^t/unit/} } c('c'));
+}, [$m, "void\nx(void)\n{\n" . "    y();\n" x 61 . "}\n"]);
+
+rule('nothing nested deeper than 3', sub {
+    functions(sub (@lines) {
+        scalar grep { /^ {16,}(?:if|for|while|switch|do)\b/ } @lines;
+    }, grep { !m{^t/} } c('c'));
+}, [$l, "void\nx(void)\n{\n" . join('', map { ' ' x 4 x $_ . "if (x) {\n" }
+    1 .. 4) . "}\n"]);
+
+rule('a function\'s type stands on a line of its own, its { too', sub {
     lines_like(qr/^(?:static |const |unsigned )*\w+[ \*]+\w+\([^;]*\)\s*\{/,
-        @c));
+        c());
+}, map { [$s, $_] } "static int x(void) {\n", "char *x(int y) { y++; }\n");
 
 rule('goto runs to errN and nowhere else',
-    lines_like(qr/^\s*goto (?!err\d+;)/, @c));
+    sub { lines_like(qr/^\s*goto (?!err\d+;)/, c()) },
+    map { [$l, "    goto $_;\n"] } qw(again err));
 
-rule('shared/ prints nothing, exits never', lines_like(
-    qr/\b(?:printf|fprintf|puts|perror|syslog|exit|_exit|abort|assert)\s*\(/,
-    grep { /\.c$/ } @shared));
+my @never = qw(printf fprintf puts perror syslog exit _exit abort assert);
+my $never = join '|', @never;
 
-rule('no memcmp of secrets', lines_like(
-    qr/\bmemcmp\s*\([^;]*(?:hash|secret|master|digest)/, @module,
-    grep { /aigw_(?:key|seal)/ } @shared));
+rule('shared/ prints nothing, exits never',
+    sub { lines_like(qr/\b(?:$never)\s*\(/, shared('c')) },
+    map { [$s, "    $_(x);\n"] } @never);
+
+rule('no memcmp of secrets', sub {
+    lines_like(qr/\bmemcmp\s*\([^;]*(?:hash|secret|master|digest)/, module(),
+        in(qr{^shared/aigw_(?:key|seal)}));
+}, map { [$_, "    memcmp(a->hash, b, 32);\n"] } $m, 'shared/aigw_key.c',
+    'shared/aigw_seal.c');
 
 
 # --- scripts ---
 
-my @perl = grep { -f } map { glob } qw(t/*.t t/*/*.t t/lib/*.pm t/lib/*/*.pm);
-
-rule('Perl: no tabs, no line over 80 columns', map {
-    my $file = $_;
-    my $n = 0;
-
-    map { $n++; /\t/ || length > 80 ? "$file:$n: $_" : () }
-        split /\n/, AIGW::slurp($file);
-} @perl);
+rule('Perl: no tabs, no line over 80 columns',
+    sub { lines(sub { /\t/ || length > 80 }, in(qr/\.(?:t|pm)$/)) },
+    ['t/docs.t', "\tx;\n"], ['t/lib/AIGW.pm', '# ' . 'x' x 79 . "\n"]);
 
 done_testing();

@@ -10,6 +10,7 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use File::Copy qw(copy);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use JSON::PP ();
@@ -59,6 +60,14 @@ sub aigw {
     my @argv = @_;
     my $stdin = spew("$dir/stdin", $how{stdin} // '');
     my $stdout = $how{stdout} // "$dir/stdout";
+    my $binary = $cli;
+
+    # Another user may not be let into the checkout.
+    if (defined $how{uid}) {
+        $binary = "$dir/aigw";
+        copy($cli, $binary) or die "copy: $!";
+        chmod 0755, $binary;
+    }
 
     my $pid = fork() // die "fork: $!";
 
@@ -73,7 +82,7 @@ sub aigw {
         }
 
         my @run = $how{shell} ? ('/bin/sh', '-c', $how{shell})
-            : ($cli, @argv);
+            : ($binary, @argv);
 
         unshift @run, qw(timeout --preserve-status --foreground -s INT),
             $how{seconds} if $how{seconds};
