@@ -229,8 +229,8 @@ ngx_int_t ngx_ai_gateway_send_json(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
-/* The next request header of that name (case does not matter) behind `after`,
-   or the first if that is NULL; NULL if there is none. */
+/* The next request header of that name (given in lower case) behind `after`, or
+   the first if that is NULL; NULL if there is none. */
 ngx_table_elt_t *ngx_ai_gateway_find_header(ngx_http_request_t *r,
     const char *name, ngx_table_elt_t *after);
 

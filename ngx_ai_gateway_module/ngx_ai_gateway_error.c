@@ -51,8 +51,13 @@ ngx_ai_gateway_find_header(ngx_http_request_t *r, const char *name,
                 continue;
             }
 
+            /* some modules add a header without its name in lower case */
+
             if (h[i].key.len == len
-                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+                && (h[i].lowcase_key != NULL
+                    ? ngx_memcmp(h[i].lowcase_key, name, len) == 0
+                    : ngx_strncasecmp(h[i].key.data, (u_char *) name, len)
+                      == 0))
             {
                 return &h[i];
             }

@@ -148,14 +148,31 @@ sha256(void)
 }
 
 
+/* One a thread: to make one costs as much as the hash, too. */
+static EVP_MD_CTX *
+context(void)
+{
+    static _Thread_local EVP_MD_CTX  *ctx;
+
+    if (ctx == NULL) {
+        ctx = EVP_MD_CTX_new();
+    }
+
+    return ctx;
+}
+
+
 aigw_err_t
 aigw_key_hash(aigw_str_t text, uint8_t hash[AIGW_KEY_HASH_LEN])
 {
     uint8_t        digest[AIGW_KEY_HASH_LEN];
+    EVP_MD_CTX    *ctx = context();
     const EVP_MD  *md = sha256();
 
-    if (md == NULL
-        || EVP_Digest(text.data, text.len, digest, NULL, md, NULL) != 1)
+    if (md == NULL || ctx == NULL
+        || EVP_DigestInit_ex2(ctx, md, NULL) != 1
+        || EVP_DigestUpdate(ctx, text.data, text.len) != 1
+        || EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
     {
         return AIGW_ECRYPTO;
     }

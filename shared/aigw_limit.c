@@ -27,6 +27,10 @@ glob(aigw_str_t pattern, aigw_str_t text)
             star = ++p;
             retry = t;
 
+            if (p == pattern.len) {
+                return 1;
+            }
+
         } else if (p < pattern.len && pattern.data[p] == text.data[t]) {
             p++;
             t++;
