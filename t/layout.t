@@ -18,7 +18,7 @@ chdir $AIGW::root or die;
 # those above it in this list.
 my @layers = (
     [''],
-    [qw(crc json sse key price limit time seal verdict)],
+    [qw(crc estimate hold json sse key price limit time seal verdict)],
     [qw(request usage)],
     ['record'],
     ['db'],
