@@ -20,15 +20,6 @@ enum {
 };
 
 
-/* Up to S_DONE: structure; from S_NUMBER on: a number. */
-enum {
-    S_VALUE = 0, S_ELEMENT, S_MEMBER, S_NAME, S_COLON, S_NEXT, S_DONE,
-    S_STRING, S_WORD,
-    S_NUMBER, S_MINUS, S_ZERO, S_INT, S_DOT, S_FRACTION, S_EXP, S_SIGN,
-    S_POWER, S_MAX
-};
-
-
 enum {
     A_FAIL = 0, A_SKIP, A_OBJECT, A_ARRAY, A_CLOSE, A_NAME, A_COLON, A_COMMA,
     A_STRING, A_NUMBER, A_WORD
@@ -94,8 +85,7 @@ static const aigw_str_t  json_words[] = {
 void
 aigw_json_init(aigw_json_t *json, const aigw_json_schema_t *schema)
 {
-    /* all but text: its length says what is valid */
-    memset(json, 0, offsetof(aigw_json_t, text));
+    memset(json, 0, offsetof(aigw_json_t, path));
 
     json->schema = schema;
     json->node = &schema->root;
@@ -117,7 +107,9 @@ json_scalar(aigw_json_scan_t *s, aigw_json_type_t type, aigw_str_t text)
 
     s->json->state = s->json->depth ? S_NEXT : S_DONE;
 
-    return node ? aigw_json_watch_scalar(s, node, type, text) : AIGW_OK;
+    return node ? aigw_json_watch_scalar(s, node, type, text,
+                                         s->json->capture && s->json->cut)
+                : AIGW_OK;
 }
 
 
@@ -141,7 +133,8 @@ json_string(aigw_json_scan_t *s)
     json->name = 0;
     json->state = S_COLON;
 
-    return json->capture ? aigw_json_watch_name(json, text) : AIGW_OK;
+    return json->capture ? aigw_json_watch_name(json, text, json->cut)
+                         : AIGW_OK;
 }
 
 
@@ -200,65 +193,6 @@ json_word(aigw_json_scan_t *s)
 }
 
 
-/* A value begins at s->p. */
-static aigw_err_t
-json_value(aigw_json_scan_t *s)
-{
-    aigw_json_t  *json = s->json;
-
-    json->start = json->offset + (uint64_t) (s->p - s->data);
-
-    return json->state == S_ELEMENT ? aigw_json_watch_first(s) : AIGW_OK;
-}
-
-
-static aigw_err_t
-json_open(aigw_json_scan_t *s, int object)
-{
-    aigw_err_t    err;
-    aigw_json_t  *json = s->json;
-
-    err = json_value(s);
-
-    if (err == AIGW_OK && json->depth == AIGW_JSON_DEPTH) {
-        err = AIGW_ERANGE;
-    }
-
-    if (err == AIGW_OK) {
-        err = aigw_json_watch_open(s, object);
-    }
-
-    s->p++;
-    json->depth++;
-    json->kinds = json->kinds << 1 | (object != 0);
-    json->state = object ? S_MEMBER : S_ELEMENT;
-    json->node = aigw_json_watch_element(json);
-
-    return err;
-}
-
-
-static aigw_err_t
-json_close(aigw_json_scan_t *s)
-{
-    aigw_err_t    err;
-    aigw_json_t  *json = s->json;
-
-    if ((json->kinds & 1) != (*s->p == '}')) {
-        return AIGW_EINVAL;
-    }
-
-    err = aigw_json_watch_close(s);
-
-    s->p++;
-    json->depth--;
-    json->kinds >>= 1;
-    json->state = json->depth ? S_NEXT : S_DONE;
-
-    return err;
-}
-
-
 /* Passes white space, colons and commas: the action for what comes then. */
 static unsigned
 json_between(aigw_json_scan_t *s)
@@ -275,8 +209,7 @@ json_between(aigw_json_scan_t *s)
 
         } else if (action == A_COMMA) {
             state = (json->kinds & 1) ? S_NAME : S_VALUE;
-            json->node = aigw_json_watch_here(json)
-                         ? aigw_json_watch_element(json) : NULL;
+            json->node = aigw_json_watch_element(json);
 
         } else if (action != A_SKIP) {
             break;
@@ -284,7 +217,7 @@ json_between(aigw_json_scan_t *s)
     }
 
     s->p = p;
-    json->state = (uint8_t) state;
+    json->state = (uint16_t) state;
 
     return action;
 }
@@ -296,14 +229,14 @@ json_name(aigw_json_scan_t *s)
     aigw_err_t    err = AIGW_OK;
     aigw_json_t  *json = s->json;
 
-    if (json->state == S_MEMBER) {
+    if (json->state == S_MEMBER && aigw_json_watch_here(json)) {
         err = aigw_json_watch_first(s);
     }
 
     s->p++;
     json->name = 1;
     json->state = S_STRING;
-    aigw_json_text_begin(json, aigw_json_watch_here(json));
+    aigw_json_text_begin(json, json->owner != NULL);
 
     return err == AIGW_OK ? json_string(s) : err;
 }
@@ -317,7 +250,7 @@ json_begin(aigw_json_scan_t *s, unsigned action)
     aigw_json_t             *json = s->json;
     const aigw_json_node_t  *node = aigw_json_watch_wanted(json);
 
-    err = json_value(s);
+    err = aigw_json_token_begin(s);
 
     if (err != AIGW_OK) {
         return err;
@@ -338,6 +271,7 @@ json_begin(aigw_json_scan_t *s, unsigned action)
     }
 
     json->state = S_WORD;
+    aigw_json_text_begin(json, 0);
     json->word = *s->p == 't' ? AIGW_JSON_TRUE
                  : *s->p == 'f' ? AIGW_JSON_FALSE : AIGW_JSON_NULL;
     json->todo = (uint8_t) json_words[json->word].len;
@@ -361,10 +295,10 @@ json_structure(aigw_json_scan_t *s)
 
     case A_OBJECT:
     case A_ARRAY:
-        return json_open(s, action == A_OBJECT);
+        return aigw_json_token_open(s, action == A_OBJECT);
 
     case A_CLOSE:
-        return json_close(s);
+        return aigw_json_token_close(s);
 
     case A_NAME:
         return json_name(s);
@@ -380,26 +314,41 @@ json_structure(aigw_json_scan_t *s)
 }
 
 
+static aigw_err_t
+json_step(aigw_json_scan_t *s)
+{
+    aigw_err_t    err;
+    aigw_json_t  *json = s->json;
+
+    if (json->state < S_DONE) {
+        err = aigw_json_token_run(s);
+
+        if (err != AIGW_AGAIN || s->p == s->end) {
+            return err;
+        }
+    }
+
+    if (json->state <= S_DONE) {
+        return json_structure(s);
+    }
+
+    if (json->state == S_STRING) {
+        return json_string(s);
+    }
+
+    return json->state == S_WORD ? json_word(s) : json_number(s);
+}
+
+
 aigw_err_t
 aigw_json_feed(aigw_json_t *json, const unsigned char *data, size_t len,
     void *ctx)
 {
     aigw_err_t        err = json->err;
-    aigw_json_scan_t  s = { json, data, data, data + len, ctx };
+    aigw_json_scan_t  s = { json, data, data, data + len, ctx, AIGW_OK };
 
     while (err == AIGW_OK && s.p < s.end) {
-        if (json->state <= S_DONE) {
-            err = json_structure(&s);
-
-        } else if (json->state == S_STRING) {
-            err = json_string(&s);
-
-        } else if (json->state == S_WORD) {
-            err = json_word(&s);
-
-        } else {
-            err = json_number(&s);
-        }
+        err = json_step(&s);
     }
 
     if (err == AIGW_AGAIN) {

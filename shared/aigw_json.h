@@ -20,6 +20,11 @@
 #define AIGW_JSON_EACH     0x01        /* an array: members are those of each
                                           object that is an element of it */
 #define AIGW_JSON_TEXT     0x02        /* the text of a string is wanted */
+#define AIGW_JSON_NO_BEGIN 0x04        /* events that nobody wants */
+#define AIGW_JSON_NO_FIRST 0x08
+#define AIGW_JSON_NO_END   0x10
+#define AIGW_JSON_SILENT   0x1c        /* an object or array: only its members
+                                          are reported, not it */
 
 
 typedef enum {
@@ -99,17 +104,18 @@ typedef struct {
     const aigw_json_schema_t *schema;
     const aigw_json_node_t   *node;    /* of the value to come, or of the
                                           member at fault */
-    const aigw_json_node_t   *path[AIGW_JSON_PATH_MAX];
-    uint16_t                  seen[AIGW_JSON_PATH_MAX];
+    const aigw_json_node_t   *owner;   /* whose members those of the innermost
+                                          container may be, or NULL */
     uint64_t                  offset;  /* of the next byte to come */
     uint64_t                  start;   /* of the value in hand */
     uint64_t                  kinds;   /* a bit a level: 1 is an object */
+    uint16_t                  state;   /* not of a character type, for these
+                                          may alias whatever a compiler holds */
+    uint16_t                  depth;
+    uint16_t                  watched; /* levels of path in use */
     uint16_t                  code;    /* \uXXXX in hand */
     uint16_t                  high;    /* high surrogate in wait, or 0 */
-    uint8_t                   state;
     uint8_t                   err;     /* sticky */
-    uint8_t                   depth;
-    uint8_t                   watched; /* levels of path in use */
     uint8_t                   todo;    /* bytes still to come of a character,
                                           escape or word */
     uint8_t                   low_min; /* bounds of the next UTF-8 byte */
@@ -121,6 +127,10 @@ typedef struct {
     uint8_t                   capture; /* its text is wanted; then also: */
     uint8_t                   spilled; /* its text began in text[] */
     uint8_t                   cut;
+
+    /* What init need not clear: other fields say how much of it is valid. */
+    const aigw_json_node_t   *path[AIGW_JSON_PATH_MAX];
+    uint16_t                  seen[AIGW_JSON_PATH_MAX];
     char                      text[AIGW_JSON_TEXT_MAX];
 } aigw_json_t;
 

@@ -109,11 +109,43 @@ count_exponent(count_t *n)
 }
 
 
+/* Digits alone, which most counts are, and not too many; -1: something else. */
+static int64_t
+count_plain(aigw_str_t text)
+{
+    size_t    i;
+    int64_t   n = 0;
+    unsigned  digit;
+
+    if (text.len == 0 || text.len > COUNT_DIGITS) {
+        return -1;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        digit = (unsigned) text.data[i] - '0';
+
+        if (digit > 9) {
+            return -1;
+        }
+
+        n = n * 10 + digit;
+    }
+
+    return n;
+}
+
+
 aigw_err_t
 aigw_json_count(aigw_str_t text, int64_t max, int64_t *count)
 {
     count_t  n = { 0 };
     int      minus;
+    int64_t  plain = count_plain(text);
+
+    if (plain >= 0 && plain <= max) {
+        *count = plain;
+        return AIGW_OK;
+    }
 
     n.text = text;
     minus = count_skip(&n, '-');

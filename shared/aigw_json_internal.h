@@ -1,10 +1,25 @@
-/* Private to the files of the scanner: grammar, watched tree, text. */
+/* Private to the files of the scanner: grammar, tokens, watched tree, text. */
 
 #ifndef AIGW_JSON_INTERNAL_H
 #define AIGW_JSON_INTERNAL_H
 
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "aigw.h"
 #include "aigw_json.h"
+
+
+/* aigw_json_t.state. Up to S_DONE: structure; from S_NUMBER on: a number. */
+enum {
+    S_VALUE = 0, S_ELEMENT, S_MEMBER, S_NAME, S_COLON, S_NEXT, S_DONE,
+    S_STRING, S_WORD,
+    S_NUMBER, S_MINUS, S_ZERO, S_INT, S_DOT, S_FRACTION, S_EXP, S_SIGN,
+    S_POWER, S_MAX
+};
 
 
 /* One call of aigw_json_feed: the bytes from p on are still to be scanned. */
@@ -14,7 +29,12 @@ typedef struct {
     const unsigned char  *p;
     const unsigned char  *end;
     void                 *ctx;
+    aigw_err_t            err;         /* why aigw_json_token_run stopped */
 } aigw_json_scan_t;
+
+
+/* Not for other libraries: calls need no detour by the linker's table. */
+#pragma GCC visibility push(hidden)
 
 
 /* --- aigw_json_watch.c --- */
@@ -24,6 +44,16 @@ static inline int
 aigw_json_watch_here(const aigw_json_t *json)
 {
     return json->depth == json->watched;
+}
+
+
+/* Is it an element of a watched array? */
+static inline int
+aigw_json_watch_in_element(const aigw_json_t *json)
+{
+    unsigned  w = json->watched;
+
+    return w >= 2 && json->path[w - 1] == json->path[w - 2];
 }
 
 
@@ -41,27 +71,259 @@ aigw_json_watch_wanted(const aigw_json_t *json)
 }
 
 
-/* Entering a container at the value in hand (`depth` is not raised yet),
-   leaving it (`depth` is not lowered yet), and finding something in it. */
-aigw_err_t aigw_json_watch_open(aigw_json_scan_t *s, int object)
-    AIGW_CHECKED;
-aigw_err_t aigw_json_watch_close(aigw_json_scan_t *s) AIGW_CHECKED;
-aigw_err_t aigw_json_watch_first(aigw_json_scan_t *s) AIGW_CHECKED;
+/* The node that the next element of a container has. */
+static inline const aigw_json_node_t *
+aigw_json_watch_element(const aigw_json_t *json)
+{
+    const aigw_json_node_t  *node;
 
-/* The scalar in hand, node's, ends before s->p. */
+    if (!aigw_json_watch_here(json) || (json->kinds & 1)
+        || aigw_json_watch_in_element(json))
+    {
+        return NULL;
+    }
+
+    node = json->path[json->watched - 1];
+
+    return (node->flags & AIGW_JSON_EACH) ? node : NULL;
+}
+
+
+/* The owner of what is in the innermost container, a watched one. */
+static inline const aigw_json_node_t *
+aigw_json_watch_owner(const aigw_json_t *json)
+{
+    const aigw_json_node_t  *node;
+
+    if (json->watched == 0) {
+        return NULL;
+    }
+
+    node = json->path[json->watched - 1];
+
+    return node->count && !(node->flags & AIGW_JSON_EACH)
+                          == !aigw_json_watch_in_element(json) ? node : NULL;
+}
+
+
+/* Tells the handler of a container. */
+aigw_err_t aigw_json_watch_tell(aigw_json_scan_t *s,
+    const aigw_json_node_t *node, aigw_json_event_t event) AIGW_CHECKED;
+
+/* The same, if it wants to know. */
+static inline aigw_err_t
+aigw_json_watch_report(aigw_json_scan_t *s, const aigw_json_node_t *node,
+    aigw_json_event_t event)
+{
+    if (node->flags & AIGW_JSON_NO_BEGIN << (event - AIGW_JSON_BEGIN)) {
+        return AIGW_OK;
+    }
+
+    return aigw_json_watch_tell(s, node, event);
+}
+
+
+/* A container has been entered whose node is not NULL: makes it a watched
+   one. */
+static inline aigw_err_t
+aigw_json_watch_open(aigw_json_scan_t *s, int object)
+{
+    aigw_json_t             *json = s->json;
+    const aigw_json_node_t  *node = json->node;
+    int                      each = (node->flags & AIGW_JSON_EACH) != 0;
+    int                      element = aigw_json_watch_wanted(json) == NULL;
+
+    json->node = NULL;
+
+    if (json->watched < AIGW_JSON_PATH_MAX) {
+        json->node = each && !element && !object ? node : NULL;
+        json->path[json->watched] = node;
+        json->seen[json->watched] = 0;
+        json->watched++;
+        json->owner = node->count && each == element ? node : NULL;
+    }
+
+    return element ? AIGW_OK
+                   : aigw_json_watch_report(s, node, AIGW_JSON_BEGIN);
+}
+
+
+/* The innermost container, a watched one, is about to be left. */
+static inline aigw_err_t
+aigw_json_watch_close(aigw_json_scan_t *s)
+{
+    aigw_json_t             *json = s->json;
+    int                      element = aigw_json_watch_in_element(json);
+    const aigw_json_node_t  *node = json->path[--json->watched];
+
+    return element ? AIGW_OK
+                   : aigw_json_watch_report(s, node, AIGW_JSON_END);
+}
+
+
+/* There is something in the innermost container, a watched one. */
+static inline aigw_err_t
+aigw_json_watch_first(aigw_json_scan_t *s)
+{
+    aigw_json_t  *json = s->json;
+
+    if (aigw_json_watch_in_element(json)) {
+        return AIGW_OK;
+    }
+
+    return aigw_json_watch_report(s, json->path[json->watched - 1],
+                                  AIGW_JSON_FIRST);
+}
+
+
+/* The scalar in hand, node's, ends before s->p. What is over
+   AIGW_JSON_TEXT_MAX of its text is cut; cut: some is already. */
 aigw_err_t aigw_json_watch_scalar(aigw_json_scan_t *s,
-    const aigw_json_node_t *node, aigw_json_type_t type, aigw_str_t text)
-    AIGW_CHECKED;
+    const aigw_json_node_t *node, aigw_json_type_t type, aigw_str_t text,
+    int cut) AIGW_CHECKED;
 
-/* A member's name is complete: finds the node of its value. */
-aigw_err_t aigw_json_watch_name(aigw_json_t *json, aigw_str_t text)
-    AIGW_CHECKED;
+/* Under AIGW_JSON_ONCE: refuses what another reader may take for the member
+   i, or for any if i is their number. */
+aigw_err_t aigw_json_watch_once(aigw_json_t *json, aigw_str_t text,
+    unsigned i) AIGW_CHECKED;
 
-/* The node that the next element of a watched container has. */
-const aigw_json_node_t *aigw_json_watch_element(const aigw_json_t *json);
+/* Two short texts of the same length. */
+static inline int
+aigw_json_watch_same(const char *a, const char *b, size_t len)
+{
+    uint32_t  x, y;
+
+    for ( ; len > sizeof(x); len -= sizeof(x)) {
+        memcpy(&x, a, sizeof(x));
+        memcpy(&y, b, sizeof(y));
+
+        if (x != y) {
+            return 0;
+        }
+
+        a += sizeof(x);
+        b += sizeof(x);
+    }
+
+    for ( ; len && *a == *b; len--) {
+        a++;
+        b++;
+    }
+
+    return len == 0;
+}
+
+
+/* A name in a container with an owner is complete: finds the node of its
+   value. */
+static inline aigw_err_t
+aigw_json_watch_name(aigw_json_t *json, aigw_str_t text, int cut)
+{
+    const aigw_json_node_t  *node, *last, *owner = json->owner;
+
+    json->node = NULL;
+
+    if (cut || text.len > AIGW_JSON_TEXT_MAX) {
+        return AIGW_OK;
+    }
+
+    last = owner->members + owner->count;
+
+    for (node = owner->members; node < last; node++) {
+        if (node->name.len == text.len
+            && aigw_json_watch_same(node->name.data, text.data, text.len))
+        {
+            json->node = node;
+            break;
+        }
+    }
+
+    return json->schema->policy == AIGW_JSON_LAST_COUNTS
+           ? AIGW_OK
+           : aigw_json_watch_once(json, text,
+                                  (unsigned) (node - owner->members));
+}
+
+
+/* --- aigw_json_token.c --- */
+
+/* A value begins at s->p. */
+static inline aigw_err_t
+aigw_json_token_begin(aigw_json_scan_t *s)
+{
+    aigw_json_t  *json = s->json;
+
+    json->start = json->offset + (uint64_t) (s->p - s->data);
+
+    if (json->state != S_ELEMENT || !aigw_json_watch_here(json)) {
+        return AIGW_OK;
+    }
+
+    return aigw_json_watch_first(s);
+}
+
+
+/* An object or array opens at s->p, or the innermost closes there. */
+aigw_err_t aigw_json_token_open(aigw_json_scan_t *s, int object)
+    AIGW_CHECKED;
+aigw_err_t aigw_json_token_close(aigw_json_scan_t *s) AIGW_CHECKED;
+
+/* Passes all tokens that are whole in the buffer. AIGW_OK: the bytes are used
+   up. AIGW_AGAIN: the rest is for the states. */
+aigw_err_t aigw_json_token_run(aigw_json_scan_t *s) AIGW_CHECKED;
 
 
 /* --- aigw_json_text.c --- */
+
+#ifdef __SSE2__
+
+/* The top bit of each byte says: a quote, backslash, control character or part
+   of a longer character. A quote with its bit 1 turned is a space, the least
+   of what else is plain. */
+static inline __m128i
+aigw_json_text_stops(const unsigned char *p)
+{
+    __m128i  v = _mm_loadu_si128((const __m128i *) (const void *) p);
+    __m128i  low = _mm_sub_epi8(_mm_xor_si128(v, _mm_set1_epi8(2)),
+                                _mm_set1_epi8(' ' + 1));
+
+    return _mm_or_si128(_mm_or_si128(low, v),
+                        _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+}
+
+#endif
+
+
+/* Skips what needs no look: all but the above. */
+const unsigned char *aigw_json_text_plain(const unsigned char *p,
+    const unsigned char *end);
+
+/* The same; most texts are short. */
+static inline const unsigned char *
+aigw_json_text_short(const unsigned char *p, const unsigned char *end)
+{
+#ifdef __SSE2__
+    unsigned  mask, i;
+
+    for (i = 0; i < 2 && end - p >= 16; i++) {
+        mask = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p));
+
+        if (mask) {
+            return p + (unsigned) __builtin_ctz(mask);
+        }
+
+        p += 16;
+    }
+#endif
+
+    return aigw_json_text_plain(p, end);
+}
+
+
+/* The same for a text that nobody wants: also skips characters and escapes
+   that are whole in the buffer. */
+const unsigned char *aigw_json_text_skip(const unsigned char *p,
+    const unsigned char *end);
 
 /* A name or scalar begins; capture: its text will be wanted. */
 void aigw_json_text_begin(aigw_json_t *json, int capture);
@@ -78,5 +340,8 @@ aigw_str_t aigw_json_text_take(aigw_json_t *json, const unsigned char *run,
    is set, s->p is behind its last quote. AIGW_AGAIN: the bytes are used up. */
 aigw_err_t aigw_json_text_string(aigw_json_scan_t *s, aigw_str_t *text)
     AIGW_CHECKED;
+
+
+#pragma GCC visibility pop
 
 #endif /* AIGW_JSON_INTERNAL_H */

@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "aigw.h"
 #include "aigw_json.h"
 #include "aigw_json_internal.h"
@@ -101,47 +97,130 @@ aigw_json_text_take(aigw_json_t *json, const unsigned char *run,
     text.len = (size_t) (end - run);
     text.data = (const char *) run;
 
-    if (text.len > AIGW_JSON_TEXT_MAX) {
-        text.len = AIGW_JSON_TEXT_MAX;
-        json->cut = 1;
-    }
-
     return text;
 }
 
 
-/* Skips what needs no look: neither quote, backslash, control character nor
-   a byte of a longer character. */
-static const unsigned char *
-json_plain(const unsigned char *p, const unsigned char *end)
+#ifdef __SSE2__
+
+/* A bit for each of 64 bytes that stops. */
+static inline uint64_t
+json_stops(const unsigned char *p)
+{
+    unsigned  a, b, c, d;
+
+    a = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p));
+    b = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p + 16));
+    c = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p + 32));
+    d = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p + 48));
+
+    return (uint64_t) (d << 16 | c) << 32 | (b << 16 | a);
+}
+
+#endif
+
+
+const unsigned char *
+aigw_json_text_plain(const unsigned char *p, const unsigned char *end)
 {
 #ifdef __SSE2__
-    const __m128i  quote = _mm_set1_epi8('"');
-    const __m128i  slash = _mm_set1_epi8('\\');
-    const __m128i  space = _mm_set1_epi8(' ');
-    __m128i        v, stop;
-    unsigned       mask;
+    uint64_t  mask;
 
-    while (end - p >= 16) {
-        v = _mm_loadu_si128((const __m128i *) (const void *) p);
-
-        /* signed: bytes from 0x80 on are less than a space, too */
-        stop = _mm_or_si128(_mm_cmplt_epi8(v, space),
-                            _mm_or_si128(_mm_cmpeq_epi8(v, quote),
-                                         _mm_cmpeq_epi8(v, slash)));
-        mask = (unsigned) _mm_movemask_epi8(stop);
+    for ( ; end - p >= 64; p += 64) {
+        mask = json_stops(p);
 
         if (mask) {
-            return p + __builtin_ctz(mask);
+            return p + (unsigned) __builtin_ctzll(mask);
         }
+    }
 
-        p += 16;
+    for ( ; end - p >= 16; p += 16) {
+        mask = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p));
+
+        if (mask) {
+            return p + (unsigned) __builtin_ctzll(mask);
+        }
     }
 #endif
 
     while (p < end && *p != '"' && *p != '\\' && *p >= 0x20 && *p < 0x80) {
         p++;
     }
+
+    return p;
+}
+
+
+static inline int
+json_is_rest(unsigned char c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+
+/* The length of a character outside of ASCII, of which 4 bytes are readable;
+   0: the bounds of its second byte need a closer look. */
+static inline size_t
+json_utf8_len(const unsigned char *p)
+{
+    if (*p >= 0xf0) {
+        return *p == 0xf0 && p[1] >= 0x90 && p[1] < 0xc0 && json_is_rest(p[2])
+               && json_is_rest(p[3]) ? 4 : 0;
+    }
+
+    if (*p > 0xe0) {
+        return *p != 0xed && json_is_rest(p[1]) && json_is_rest(p[2]) ? 3 : 0;
+    }
+
+    return *p >= 0xc2 && *p < 0xe0 && json_is_rest(p[1]) ? 2 : 0;
+}
+
+
+static inline int
+json_is_hex(unsigned char c)
+{
+    return (unsigned) c - '0' < 10 || ((unsigned) c | 0x20) - 'a' < 6;
+}
+
+
+/* The length of an escape, of which 6 bytes are readable; 0: wrong. */
+static inline size_t
+json_escape_len(const unsigned char *p)
+{
+    if (json_escapes[p[1]]) {
+        return 2;
+    }
+
+    return p[1] == 'u' && json_is_hex(p[2]) && json_is_hex(p[3])
+           && json_is_hex(p[4]) && json_is_hex(p[5]) ? 6 : 0;
+}
+
+
+/* The length of what is not plain, if it is whole and right; else 0. */
+static inline size_t
+json_special_len(const unsigned char *p, const unsigned char *end)
+{
+    if (end - p < 6) {
+        return 0;
+    }
+
+    return *p == '\\' ? json_escape_len(p) : *p >= 0x80 ? json_utf8_len(p) : 0;
+}
+
+
+const unsigned char *
+aigw_json_text_skip(const unsigned char *p, const unsigned char *end)
+{
+    size_t                len;
+    const unsigned char  *special;
+
+    do {
+        p = special = aigw_json_text_short(p, end);
+
+        while ((len = json_special_len(p, end)) > 0) {
+            p += len;
+        }
+    } while (p > special);
 
     return p;
 }
@@ -182,14 +261,6 @@ json_utf8(aigw_json_scan_t *s)
             json->low_min = 0x80;
             json->low_max = 0xbf;
             p++;
-            continue;
-        }
-
-        /* a short cut for most of them */
-        if (s->end - p >= 3 && *p > 0xe0 && *p < 0xf0 && *p != 0xed
-            && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80)
-        {
-            p += 3;
             continue;
         }
 
@@ -317,52 +388,16 @@ json_escape(aigw_json_scan_t *s)
 }
 
 
-static int
-json_is_hex(unsigned char c)
-{
-    return (unsigned) c - '0' < 10 || ((unsigned) c | 0x20) - 'a' < 6;
-}
-
-
-/* The length of an escape that is whole in the buffer and whose value nobody
-   wants, a short cut for long texts; 0 if it must be looked at in full. */
-static size_t
-json_escape_len(const aigw_json_scan_t *s)
-{
-    const unsigned char  *p = s->p;
-
-    if (s->json->capture || s->json->name || s->end - p < 6) {
-        return 0;
-    }
-
-    if (json_escapes[p[1]]) {
-        return 2;
-    }
-
-    return p[1] == 'u' && json_is_hex(p[2]) && json_is_hex(p[3])
-           && json_is_hex(p[4]) && json_is_hex(p[5]) ? 6 : 0;
-}
-
-
 /* At a byte that is not plain and not the quote. */
 static aigw_err_t
 json_special(aigw_json_scan_t *s, const unsigned char *run)
 {
-    size_t  len;
-
     if (*s->p >= 0x80) {
         return json_utf8(s);
     }
 
     if (*s->p != '\\') {
         return AIGW_EINVAL;
-    }
-
-    len = json_escape_len(s);
-
-    if (len) {
-        s->p += len;
-        return AIGW_OK;
     }
 
     aigw_json_text_spill(s->json, run, s->p);
@@ -398,7 +433,11 @@ aigw_json_text_string(aigw_json_scan_t *s, aigw_str_t *text)
             break;
 
         default:
-            s->p = json_plain(s->p, s->end);
+            if (!json->capture && !json->name) {
+                s->p = aigw_json_text_skip(s->p, s->end);
+            }
+
+            s->p = aigw_json_text_plain(s->p, s->end);
 
             if (s->p == s->end) {
                 break;

@@ -11,42 +11,15 @@
 #include "aigw_json_internal.h"
 
 
-/* Is the innermost container an element of a watched array? */
-static int
-json_in_element(const aigw_json_t *json)
-{
-    unsigned  w = json->watched;
-
-    return w >= 2 && json->path[w - 1] == json->path[w - 2];
-}
-
-
-const aigw_json_node_t *
-aigw_json_watch_element(const aigw_json_t *json)
-{
-    const aigw_json_node_t  *node;
-
-    if (!aigw_json_watch_here(json) || (json->kinds & 1)
-        || json_in_element(json))
-    {
-        return NULL;
-    }
-
-    node = json->path[json->watched - 1];
-
-    return (node->flags & AIGW_JSON_EACH) ? node : NULL;
-}
-
-
-static aigw_err_t
-json_report(aigw_json_scan_t *s, const aigw_json_node_t *node,
-    aigw_json_event_t event, int object)
+aigw_err_t
+aigw_json_watch_tell(aigw_json_scan_t *s, const aigw_json_node_t *node,
+    aigw_json_event_t event)
 {
     aigw_json_value_t  value = { 0 };
 
     value.node = node;
     value.event = event;
-    value.type = object ? AIGW_JSON_OBJECT : AIGW_JSON_ARRAY;
+    value.type = (s->json->kinds & 1) ? AIGW_JSON_OBJECT : AIGW_JSON_ARRAY;
     value.start = s->json->start;
 
     return s->json->schema->handler(s->ctx, &value);
@@ -54,81 +27,29 @@ json_report(aigw_json_scan_t *s, const aigw_json_node_t *node,
 
 
 aigw_err_t
-aigw_json_watch_open(aigw_json_scan_t *s, int object)
-{
-    aigw_err_t               err;
-    aigw_json_t             *json = s->json;
-    const aigw_json_node_t  *node = aigw_json_watch_wanted(json);
-
-    if (node != NULL) {
-        err = json_report(s, node, AIGW_JSON_BEGIN, object);
-
-        if (err != AIGW_OK) {
-            return err;
-        }
-    }
-
-    if (json->node != NULL && json->watched < AIGW_JSON_PATH_MAX) {
-        json->path[json->watched] = json->node;
-        json->seen[json->watched] = 0;
-        json->watched++;
-    }
-
-    return AIGW_OK;
-}
-
-
-aigw_err_t
-aigw_json_watch_close(aigw_json_scan_t *s)
-{
-    aigw_json_t             *json = s->json;
-    const aigw_json_node_t  *node;
-
-    if (!aigw_json_watch_here(json)) {
-        return AIGW_OK;
-    }
-
-    node = json_in_element(json) ? NULL : json->path[json->watched - 1];
-    json->watched--;
-
-    if (node == NULL) {
-        return AIGW_OK;
-    }
-
-    return json_report(s, node, AIGW_JSON_END, json->kinds & 1);
-}
-
-
-aigw_err_t
-aigw_json_watch_first(aigw_json_scan_t *s)
-{
-    aigw_json_t  *json = s->json;
-
-    if (!aigw_json_watch_here(json) || json_in_element(json)) {
-        return AIGW_OK;
-    }
-
-    return json_report(s, json->path[json->watched - 1], AIGW_JSON_FIRST,
-                       json->kinds & 1);
-}
-
-
-aigw_err_t
 aigw_json_watch_scalar(aigw_json_scan_t *s, const aigw_json_node_t *node,
-    aigw_json_type_t type, aigw_str_t text)
+    aigw_json_type_t type, aigw_str_t text, int cut)
 {
-    aigw_json_t        *json = s->json;
-    aigw_json_value_t   value = { 0 };
+    aigw_json_value_t  value;
+
+    if (type == AIGW_JSON_STRING && !(node->flags & AIGW_JSON_TEXT)) {
+        text.len = 0;
+        text.data = "";
+
+    } else if (text.len > AIGW_JSON_TEXT_MAX) {
+        text.len = AIGW_JSON_TEXT_MAX;
+        cut = 1;
+    }
 
     value.node = node;
     value.event = AIGW_JSON_VALUE;
     value.type = type;
-    value.start = json->start;
-    value.end = json->offset + (uint64_t) (s->p - s->data);
+    value.start = s->json->start;
+    value.end = s->json->offset + (uint64_t) (s->p - s->data);
     value.text = text;
-    value.cut = json->capture && json->cut;
+    value.cut = cut != 0;
 
-    return json->schema->handler(s->ctx, &value);
+    return s->json->schema->handler(s->ctx, &value);
 }
 
 
@@ -138,7 +59,14 @@ static int
 json_variant(aigw_str_t text, aigw_str_t name)
 {
     size_t  i, j, left;
-    int     c;
+    int     c = (unsigned char) text.data[0];
+
+    /* a short cut: most differ in their first letter */
+    if (text.len < name.len
+        || (c < 0x80 && c != name.data[0] && (c | 0x20) != name.data[0]))
+    {
+        return 0;
+    }
 
     for (i = 0, j = 0; i < text.len; i++, j++) {
         c = (unsigned char) text.data[i];
@@ -167,20 +95,18 @@ json_variant(aigw_str_t text, aigw_str_t name)
 }
 
 
-/* In a request: refuses what another reader may take for the member i. */
-static aigw_err_t
-json_once(aigw_json_t *json, const aigw_json_node_t *owner, aigw_str_t text,
-    unsigned i)
+aigw_err_t
+aigw_json_watch_once(aigw_json_t *json, aigw_str_t text, unsigned i)
 {
-    unsigned   k;
-    uint16_t  *seen = &json->seen[json->watched - 1];
+    unsigned                 k, w = json->watched - 1U;
+    const aigw_json_node_t  *owner = json->owner;
 
     if (i < owner->count) {
-        if (*seen & 1U << i) {
+        if (json->seen[w] & 1U << i) {
             return AIGW_EEXIST;
         }
 
-        *seen = (uint16_t) (*seen | 1U << i);
+        json->seen[w] = (uint16_t) (json->seen[w] | 1U << i);
         return AIGW_OK;
     }
 
@@ -192,36 +118,4 @@ json_once(aigw_json_t *json, const aigw_json_node_t *owner, aigw_str_t text,
     }
 
     return AIGW_OK;
-}
-
-
-aigw_err_t
-aigw_json_watch_name(aigw_json_t *json, aigw_str_t text)
-{
-    unsigned                 i;
-    const aigw_json_node_t  *node, *owner = json->path[json->watched - 1];
-    int                      each = (owner->flags & AIGW_JSON_EACH) != 0;
-
-    json->node = NULL;
-
-    if (each != json_in_element(json) || json->cut) {
-        return AIGW_OK;
-    }
-
-    for (i = 0; i < owner->count; i++) {
-        node = &owner->members[i];
-
-        if (node->name.len == text.len
-            && memcmp(node->name.data, text.data, text.len) == 0)
-        {
-            json->node = node;
-            break;
-        }
-    }
-
-    if (json->schema->policy == AIGW_JSON_LAST_COUNTS) {
-        return AIGW_OK;
-    }
-
-    return json_once(json, owner, text, i);
 }

@@ -54,6 +54,21 @@ sse_is_end(unsigned char c)
 }
 
 
+#ifdef __SSE2__
+
+/* Which of 16 bytes end a line. */
+static inline __m128i
+sse_ends(const unsigned char *p)
+{
+    __m128i  v = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+    return _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r')),
+                        _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
+}
+
+#endif
+
+
 /* The bytes before the next CR or LF. */
 static size_t
 sse_line(const unsigned char *data, size_t len)
@@ -61,16 +76,21 @@ sse_line(const unsigned char *data, size_t len)
     size_t  i = 0;
 
 #ifdef __SSE2__
-    const __m128i  cr = _mm_set1_epi8('\r');
-    const __m128i  lf = _mm_set1_epi8('\n');
-    __m128i        v;
-    unsigned       mask;
+    unsigned  mask;
+
+    /* long lines by four: one test for all */
+    while (len - i >= 64
+           && _mm_movemask_epi8(
+                  _mm_or_si128(_mm_or_si128(sse_ends(data + i),
+                                            sse_ends(data + i + 16)),
+                               _mm_or_si128(sse_ends(data + i + 32),
+                                            sse_ends(data + i + 48)))) == 0)
+    {
+        i += 64;
+    }
 
     for ( ; len - i >= 16; i += 16) {
-        v = _mm_loadu_si128((const __m128i *) (const void *) (data + i));
-        mask = (unsigned) _mm_movemask_epi8(
-                              _mm_or_si128(_mm_cmpeq_epi8(v, cr),
-                                           _mm_cmpeq_epi8(v, lf)));
+        mask = (unsigned) _mm_movemask_epi8(sse_ends(data + i));
 
         if (mask) {
             return i + (unsigned) __builtin_ctz(mask);
@@ -314,11 +334,39 @@ sse_inside(aigw_sse_t *sse, const unsigned char *data, size_t len,
 }
 
 
+/* The first `data` line of an event, whole in the buffer and ended by LF, as
+   most are: its length, or 0. */
+static size_t
+sse_data_line(aigw_sse_t *sse, const unsigned char *data, size_t len,
+    aigw_sse_item_t *item)
+{
+    size_t  end;
+
+    if (sse->data || len < 6 || memcmp(data, "data: ", 6) != 0) {
+        return 0;
+    }
+
+    end = 6 + sse_line(data + 6, len - 6);
+
+    if (end == len || data[end] != '\n') {
+        return 0;
+    }
+
+    item->type = AIGW_SSE_DATA;
+    item->text.len = end - 6;
+    item->text.data = (const char *) data + 6;
+    sse->data = 1;
+
+    return end + 1;
+}
+
+
 size_t
 aigw_sse_next(aigw_sse_t *sse, const unsigned char *data, size_t len,
     aigw_sse_item_t *item)
 {
-    int  cr = sse->cr;
+    int     cr = sse->cr;
+    size_t  n;
 
     memset(item, 0, sizeof(*item));
     sse->cr = 0;
@@ -337,6 +385,12 @@ aigw_sse_next(aigw_sse_t *sse, const unsigned char *data, size_t len,
     }
 
     if (sse->state == S_LINE) {
+        n = sse_data_line(sse, data, len, item);
+
+        if (n) {
+            return n;
+        }
+
         sse_first(sse, data);
     }
 

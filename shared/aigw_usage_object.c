@@ -32,8 +32,12 @@ enum { F_PROMPT = 0, F_COMPLETION, F_CACHED, F_CACHE_WRITE, F_REASONING };
 
 
 #define MEMBERS(nodes)  sizeof(nodes) / sizeof(nodes[0]), nodes
-#define COUNT(name, id)  { aigw_str(name), id, AIGW_JSON_TEXT, 0, NULL }
-#define TEXT(name)  { aigw_str(name), N_TEXT, 0, 0, NULL }
+#define SILENT  AIGW_JSON_SILENT
+#define NO_FIRST  AIGW_JSON_NO_FIRST
+#define NO_END  AIGW_JSON_NO_END
+#define COUNT(name, id)                                                       \
+    { aigw_str(name), id, AIGW_JSON_TEXT | NO_FIRST | NO_END, 0, NULL }
+#define TEXT(name)  { aigw_str(name), N_TEXT, SILENT, 0, NULL }
 
 static const aigw_json_node_t  usage_prompt_details[] = {
     COUNT("cached_tokens", C_CACHED),
@@ -62,13 +66,13 @@ static const aigw_json_node_t  usage_counts[] = {
     COUNT("output_tokens", C_OUTPUT),
     COUNT("prompt_cache_hit_tokens", C_CACHE_HIT),
     COUNT("cached_tokens", C_CACHED_FLAT),
-    { aigw_str("prompt_tokens_details"), N_NONE, 0,
+    { aigw_str("prompt_tokens_details"), N_NONE, SILENT,
       MEMBERS(usage_prompt_details) },
-    { aigw_str("completion_tokens_details"), N_NONE, 0,
+    { aigw_str("completion_tokens_details"), N_NONE, SILENT,
       MEMBERS(usage_completion_details) },
-    { aigw_str("input_tokens_details"), N_NONE, 0,
+    { aigw_str("input_tokens_details"), N_NONE, SILENT,
       MEMBERS(usage_input_details) },
-    { aigw_str("output_tokens_details"), N_NONE, 0,
+    { aigw_str("output_tokens_details"), N_NONE, SILENT,
       MEMBERS(usage_output_details) }
 };
 
@@ -77,7 +81,7 @@ static const aigw_json_node_t  usage_function[] = {
 };
 
 static const aigw_json_node_t  usage_tool_call[] = {
-    { aigw_str("function"), N_NONE, 0, MEMBERS(usage_function) }
+    { aigw_str("function"), N_NONE, SILENT, MEMBERS(usage_function) }
 };
 
 static const aigw_json_node_t  usage_audio[] = {
@@ -89,34 +93,35 @@ static const aigw_json_node_t  usage_message[] = {
     TEXT("reasoning_content"),
     TEXT("reasoning"),
     TEXT("refusal"),
-    { aigw_str("tool_calls"), N_NONE, AIGW_JSON_EACH,
+    { aigw_str("tool_calls"), N_NONE, AIGW_JSON_EACH | SILENT,
       MEMBERS(usage_tool_call) },
-    { aigw_str("function_call"), N_NONE, 0, MEMBERS(usage_function) },
-    { aigw_str("audio"), N_NONE, 0, MEMBERS(usage_audio) }
+    { aigw_str("function_call"), N_NONE, SILENT, MEMBERS(usage_function) },
+    { aigw_str("audio"), N_NONE, SILENT, MEMBERS(usage_audio) }
 };
 
 static const aigw_json_node_t  usage_choice[] = {
-    { aigw_str("delta"), N_NONE, 0, MEMBERS(usage_message) },
-    { aigw_str("message"), N_NONE, 0, MEMBERS(usage_message) },
+    { aigw_str("delta"), N_NONE, SILENT, MEMBERS(usage_message) },
+    { aigw_str("message"), N_NONE, SILENT, MEMBERS(usage_message) },
     TEXT("text"),
-    { aigw_str("usage"), N_CHOICE_USAGE, 0, MEMBERS(usage_counts) }
+    { aigw_str("usage"), N_CHOICE_USAGE, NO_FIRST, MEMBERS(usage_counts) }
 };
 
 static const aigw_json_node_t  usage_groq[] = {
-    { aigw_str("usage"), N_GROQ_USAGE, 0, MEMBERS(usage_counts) }
+    { aigw_str("usage"), N_GROQ_USAGE, NO_FIRST, MEMBERS(usage_counts) }
 };
 
 static const aigw_json_node_t  usage_document[] = {
-    { aigw_str("choices"), N_CHOICES, AIGW_JSON_EACH, MEMBERS(usage_choice) },
-    { aigw_str("usage"), N_USAGE, 0, MEMBERS(usage_counts) },
-    { aigw_str("x_groq"), N_NONE, 0, MEMBERS(usage_groq) },
-    { aigw_str("error"), N_ERROR, 0, 0, NULL }
+    { aigw_str("choices"), N_CHOICES, AIGW_JSON_EACH | NO_END,
+      MEMBERS(usage_choice) },
+    { aigw_str("usage"), N_USAGE, NO_FIRST, MEMBERS(usage_counts) },
+    { aigw_str("x_groq"), N_NONE, SILENT, MEMBERS(usage_groq) },
+    { aigw_str("error"), N_ERROR, NO_FIRST | NO_END, 0, NULL }
 };
 
 static aigw_err_t usage_value(void *ctx, const aigw_json_value_t *value);
 
 const aigw_json_schema_t  aigw_usage_schema = {
-    { aigw_str(""), N_ROOT, 0, MEMBERS(usage_document) },
+    { aigw_str(""), N_ROOT, NO_FIRST, MEMBERS(usage_document) },
     AIGW_JSON_LAST_COUNTS,
     usage_value
 };
@@ -247,10 +252,6 @@ usage_count(aigw_usage_meter_t *m, const aigw_json_value_t *value)
     int64_t    n = 0;
     uint32_t  *count = &m->count[value->node->id];
 
-    if (value->event == AIGW_JSON_FIRST || value->event == AIGW_JSON_END) {
-        return;
-    }
-
     *count = 0;
 
     if (value->type == AIGW_JSON_NULL) {
@@ -297,7 +298,7 @@ usage_choices(aigw_usage_meter_t *m, const aigw_json_value_t *value)
     if (value->event == AIGW_JSON_BEGIN && value->type == AIGW_JSON_ARRAY) {
         m->empty = 1;
 
-    } else if (value->event != AIGW_JSON_END) {
+    } else {
         m->passing = 1;
     }
 }

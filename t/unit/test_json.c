@@ -137,6 +137,25 @@ each(const char *name, const char *want, const char *const *input)
 }
 
 
+/* The same strings with more behind, so that there is room for a look ahead. */
+static void
+each_longer(const char *name, const char *want, const char *const *input)
+{
+    char    longer[128], title[256];
+    size_t  len;
+
+    for ( ; *input; input++) {
+        len = strlen(*input);
+        len -= len > 1 && (*input)[len - 1] == '"';
+        snprintf(longer, sizeof(longer),
+                 "[\"0123456789abcdefghij%.*s12345678\"]", (int) len - 1,
+                 *input + 1);
+        snprintf(title, sizeof(title), "%s: %s", name, longer);
+        pieces_are(run_quiet, longer, strlen(longer), want, title);
+    }
+}
+
+
 static void
 test_grammar(void)
 {
@@ -202,10 +221,17 @@ test_utf8(void)
         "\"\xe4" "ab\"", "\"\xf0\x9f\x98\"", "\"\xf0\x9f\x98" "a\"",
         "\"\xc3\xc3\xa9\"", "\"\xe4\xbd\xa0\xa0\"", "\"\xe4\xbd", NULL
     };
+    static const char *const  escapes[] = {
+        "\"\\x41\"", "\"\\'\"", "\"\\u12g4\"", "\"\\u123x\"", "\"\\ug234\"",
+        "\"\\u1g34\"", "\"\\U0041\"", "\"\\u 041\"", NULL
+    };
 
     schema = &answers;
     each("UTF-8", "ok", good);
     each("J07 overlong, surrogate, cut or no UTF-8", "bad", bad);
+    each_longer("UTF-8", "ok", good);
+    each_longer("J07 overlong, surrogate, cut or no UTF-8", "bad", bad);
+    each_longer("J09 no escape", "bad", escapes);
 }
 
 
@@ -417,6 +443,47 @@ test_big(void)
 }
 
 
+/* Events that nobody wants: the members of a silent one are reported. */
+static void
+test_silent(void)
+{
+    static const aigw_json_node_t  inner[] = {
+        { aigw_str("z"), 9, 0, 0, NULL }
+    };
+    static const aigw_json_node_t  outer[] = {
+        { aigw_str("a"), 1, AIGW_JSON_NO_BEGIN, 1, inner },
+        { aigw_str("b"), 2, AIGW_JSON_NO_FIRST, 1, inner },
+        { aigw_str("c"), 3, AIGW_JSON_NO_END, 1, inner },
+        { aigw_str("d"), 4, AIGW_JSON_EACH | AIGW_JSON_SILENT, 1, inner }
+    };
+    static const aigw_json_schema_t  silent = {
+        { aigw_str("root"), 0, AIGW_JSON_SILENT, 4, outer },
+        AIGW_JSON_LAST_COUNTS, on_value
+    };
+
+    schema = &silent;
+    are(LEN("{\"a\":{\"z\":1}}"), "a+o z=n1[10,11) a>o ok", "no BEGIN");
+    are(LEN("{\"b\":{\"z\":1}}"), "b<o[5 z=n1[10,11) b>o ok", "no FIRST");
+    are(LEN("{\"c\":{\"z\":1}}"), "c<o[5 c+o z=n1[10,11) ok", "no END");
+    are(LEN("{\"d\":[{\"z\":1}]}"), "z=n1[11,12) ok", "silent");
+    are(LEN("{\"d\":7}"), "d=n7[5,6) ok", "but for a scalar");
+}
+
+
+/* A long name whose end was cut off says nothing of the next value's text. */
+static void
+test_cut(void)
+{
+    char  doc[256], want[128];
+    int   n = snprintf(doc, sizeof(doc), "{\"\\n%0200d\":1,\"n\":null}", 0);
+
+    snprintf(want, sizeof(want), "root<o[0 root+o n=0[%d,%d) root>o ok",
+             n - 5, n - 1);
+    schema = &answers;
+    are(doc, (size_t) n, want, "a word behind a long name");
+}
+
+
 static void
 test_unfinished(void)
 {
@@ -450,6 +517,8 @@ main(void)
     test_once();
     test_depth();
     test_big();
+    test_silent();
+    test_cut();
     test_unfinished();
 
     return done();
