@@ -56,6 +56,7 @@ typedef enum {
     CLI_TEXT,                         /* any but an empty one */
     CLI_NAME,                         /* of a new thing */
     CLI_MODEL,
+    CLI_TARGET,                       /* a model, or an empty one */
     CLI_PRICED,                       /* a model or "*" */
     CLI_MODELS,                       /* a list of patterns */
     CLI_AMOUNT,                       /* number: nano-units */
@@ -88,8 +89,9 @@ typedef struct cli_s  cli_t;
 
 /* What must be true before a command runs. */
 #define CLI_NEEDS_STORE  0x01         /* control for reading */
-#define CLI_NEEDS_WRITE  0x03         /* and for writing */
+#define CLI_NEEDS_WRITE  0x0b         /* and for writing */
 #define CLI_NEEDS_USAGE  0x04         /* and usage, where possible writable */
+#define CLI_CHANGES      0x08         /* something: --dry-run */
 
 /* One line of the one table: parsing, help and tests come from it. */
 typedef struct {
@@ -118,6 +120,7 @@ struct cli_s {
     cli_format_t          format;
     unsigned              no_header:1;
     unsigned              yes:1;
+    unsigned              dry_run:1;
     unsigned              help:1;
     unsigned              version:1;
     unsigned              quiet:1;
@@ -291,6 +294,7 @@ void cli_format_cursor_id(uint64_t id, char text[CLI_CURSOR_LEN + 1]);
 /* The commands, each in its noun's file. */
 cli_exit_t cmd_store_init(cli_t *cli);
 cli_exit_t cmd_store_stats(cli_t *cli);
+cli_exit_t cmd_store_backup(cli_t *cli);
 
 cli_exit_t cmd_setting_list(cli_t *cli);
 cli_exit_t cmd_setting_set(cli_t *cli);

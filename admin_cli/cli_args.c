@@ -180,6 +180,7 @@ set_global(cli_t *cli, parse_t *p, const cli_option_t *option,
     case 'j': p->output = "json"; break;
     case 'o': p->output = text; break;
     case 'c': cli->columns = text; break;
+    case 'd': cli->dry_run = 1; break;
     case 'n': cli->no_header = 1; break;
     case 'q': cli->quiet = 1; break;
     case 'y': cli->yes = 1; break;
@@ -342,6 +343,11 @@ finish(cli_t *cli, parse_t *p)
 
     if (cli->help) {
         return CLI_OK;
+    }
+
+    if (cli->dry_run && !(cli->command->needs & CLI_CHANGES)) {
+        return cli_fail(cli, CLI_USAGE, NULL, "--dry-run: this command changes"
+                        " nothing");
     }
 
     if (o != NULL && o->name != NULL && o->required) {

@@ -216,15 +216,16 @@ new_table(int no_header)
 }
 
 
-/* Numbers to the right. Long texts are cut where a terminal is too narrow,
-   and nowhere else: libsmartcols looks whether there is one. */
+/* Numbers to the right. Long texts go on below where a terminal is too narrow,
+   and nowhere else: libsmartcols looks whether there is one. Cut, a list of
+   models would look like a shorter one. */
 static int
 column_flags(const cJSON *items, const char *name)
 {
     const cJSON  *item, *value;
 
     if (cli_has_word("models,url,error,value", name)) {
-        return SCOLS_FL_TRUNC;
+        return SCOLS_FL_WRAP;
     }
 
     cJSON_ArrayForEach(item, items) {

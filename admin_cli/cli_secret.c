@@ -269,7 +269,7 @@ cli_confirm(const cli_t *cli, const char *action, const char *name,
     int   n;
     char  prompt[AIGW_MODEL_MAX + 80], line[AIGW_MODEL_MAX + 2];
 
-    if (cli->yes) {
+    if (cli->yes || cli->dry_run) {
         return CLI_OK;
     }
 

@@ -54,6 +54,10 @@ cli_open_store(cli_t *cli)
     }
 
     if (err == AIGW_OK) {
+        if (cli->dry_run) {
+            aigw_store_try(cli->store);
+        }
+
         return CLI_OK;
     }
 

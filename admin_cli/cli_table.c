@@ -38,16 +38,18 @@
 #define PROJECT_FIELDS                                                        \
     "id,name,user,quota,spent,held,remaining,enabled,active,expires_at,models"
 #define PROJECT_COLUMNS                                                       \
-    "id,name,user,quota,spent,remaining,active,expires_at,models"
+    "id,name,user,quota,spent,active,expires_at,models"
 #define KEY_FIELDS                                                            \
     "id,name,prefix,last4,project,quota,spent,held,remaining,enabled,active," \
     "expires_at,revoked_at,grace_ends_at,last_used_at,models"
 #define KEY_COLUMNS                                                           \
-    "id,name,prefix,last4,project,quota,spent,active,expires_at,last_used_at"
+    "id,name,prefix,project,spent,active,expires_at"
 #define GONE_FIELDS      "id,name,deleted"
 #define PRICE_FIELDS                                                          \
     "model,from_at,prompt,completion,cached,cache_write,reasoning,version,"   \
     "active"
+#define PRICE_COLUMNS                                                         \
+    "model,from_at,prompt,completion,cached,cache_write,reasoning,active"
 #define MODEL_FIELDS     "name,alias_of,created_at,prompt,completion"
 #define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at"
 #define LOG_FIELDS                                                            \
@@ -76,6 +78,7 @@ const cli_option_t  cli_globals[] = {
     { "no-header", CLI_FLAG, NULL, "tables and CSV without headings", 0, 0 },
     { "quiet", CLI_FLAG, NULL, "ids only, no hints", 'q', 0 },
     { "yes", CLI_FLAG, NULL, "do not ask", 0, 0 },
+    { "dry-run", CLI_FLAG, NULL, "do all but change something", 0, 0 },
     { "help", CLI_FLAG, NULL, "about a command", 'h', 0 },
     { "version", CLI_FLAG, NULL, "of this program", 0, 0 },
     END
@@ -84,7 +87,7 @@ const cli_option_t  cli_globals[] = {
 
 const cli_command_t  cli_commands[] = {
 
-    { "store", "init", cmd_store_init, 0,
+    { "store", "init", cmd_store_init, CLI_CHANGES,
       LIST(ARG("DIR", CLI_TEXT, "where; missing or empty")),
       LIST(OPT("group", CLI_TEXT, "NAME",
                "of nginx's workers (as root: www-data)")),
@@ -95,6 +98,13 @@ const cli_command_t  cli_commands[] = {
     { "store", "stats", cmd_store_stats, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL, NULL, "what the store holds and how large it is",
       "aigw store stats", STATS_FIELDS, NULL, NULL, 0 },
+
+    { "store", "backup", cmd_store_backup,
+      CLI_NEEDS_STORE|CLI_NEEDS_USAGE|CLI_CHANGES,
+      LIST(ARG("DIR", CLI_TEXT, "where to; not there yet")), NULL,
+      "copy it while it serves, but for the key file",
+      "aigw store backup /var/lib/aigw-backup", "path,id,rows,key_file", NULL,
+      NULL, 0 },
 
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
       NULL, NULL, "the settings that there are", "aigw setting list",
@@ -241,7 +251,7 @@ const cli_command_t  cli_commands[] = {
 
     { "price", "list", cmd_price_list, CLI_NEEDS_STORE,
       NULL, LIST(PAGE), "all prices, by model, each one's newest first",
-      "aigw price list", PRICE_FIELDS, NULL, NULL, 1 },
+      "aigw price list", PRICE_FIELDS, NULL, PRICE_COLUMNS, 1 },
 
     { "price", "delete", cmd_price_delete, CLI_NEEDS_WRITE,
       LIST(ARG("MODEL", CLI_PRICED, "a model, or '*'")), NULL,
@@ -250,7 +260,8 @@ const cli_command_t  cli_commands[] = {
 
     { "model", "set", cmd_model_set, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_MODEL, "as callers write it")),
-      LIST(OPT("alias-of", CLI_MODEL, "M", "stands for it, at its price")),
+      LIST(OPT("alias-of", CLI_TARGET, "M",
+               "stands for it, at its price; '' for itself")),
       "make a model known, so that GET /v1/models lists it",
       "aigw model set fast --alias-of gpt-4o-mini", MODEL_FIELDS, NULL, NULL,
       0 },

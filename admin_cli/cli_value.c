@@ -27,6 +27,8 @@ static const struct {
                      " no '-' in front), 64 bytes at most" },
     [CLI_MODEL]  = { "a model's name", "no blanks, commas and '*', 128 bytes"
                      " at most" },
+    [CLI_TARGET] = { "a model's name", "no blanks, commas and '*', 128 bytes"
+                     " at most; '' for none" },
     [CLI_PRICED] = { "a model's name", "a name, or '*' for all others" },
     [CLI_MODELS] = { "a list of models", "names separated by commas, '*' for"
                      " any characters, no blanks: 'gpt-4o*,claude-*'" },
@@ -196,6 +198,9 @@ convert(const cli_option_t *option, const char *text, int64_t *number)
 
     case CLI_PRICED:
         return strcmp(text, "*") == 0 ? AIGW_OK : aigw_store_check_model(str);
+
+    case CLI_TARGET:
+        return str.len == 0 ? AIGW_OK : aigw_store_check_model(str);
 
     case CLI_MODEL:
         return aigw_store_check_model(str);

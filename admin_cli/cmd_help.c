@@ -7,6 +7,7 @@
 
 
 #define NAME_WIDTH  31
+#define HALF        40
 
 
 static const struct {
@@ -114,30 +115,52 @@ print_noun(FILE *out, const char *noun)
 }
 
 
+/* Each with its verbs, two in a line where both are short. */
+static void
+print_nouns(FILE *out)
+{
+    size_t                n, column;
+    char                  text[HALF * 2 + 1];
+    const cli_command_t  *c, *first;
+
+    column = 0;
+
+    for (c = cli_commands; c->noun != NULL && c->verb != NULL; /* void */) {
+        first = c;
+        n = (size_t) snprintf(text, sizeof(text), "  %-9s", c->noun);
+
+        for (/* void */; c->noun != NULL && strcmp(c->noun, first->noun) == 0;
+             c++)
+        {
+            n += (size_t) snprintf(text + n, sizeof(text) - n, " %s",
+                                   c->verb);
+        }
+
+        if (column > 0 && column < HALF && n < HALF) {
+            fprintf(out, "%*s%s", (int) (HALF - column), "", text);
+            column = HALF;
+
+        } else {
+            fprintf(out, "%s%s", column > 0 ? "\n" : "", text);
+            column = n;
+        }
+    }
+
+    fputs("\n", out);
+}
+
+
 static void
 print_all(FILE *out)
 {
-    size_t                i;
-    const char           *noun;
-    const cli_option_t   *o;
-    const cli_command_t  *c;
+    size_t               i;
+    const cli_option_t  *o;
 
     fputs("  aigw project create demo --quota 25\n\n"
           "usage: aigw NOUN VERB [arguments] [options]; aigw help [NOUN"
           " [VERB]]\n", out);
 
-    noun = "";
-
-    for (c = cli_commands; c->noun != NULL && c->verb != NULL; c++) {
-        if (strcmp(c->noun, noun) != 0) {
-            fprintf(out, "%s  %-9s", noun[0] ? "\n" : "", c->noun);
-            noun = c->noun;
-        }
-
-        fprintf(out, " %s", c->verb);
-    }
-
-    fputs("\n", out);
+    print_nouns(out);
 
     for (o = cli_globals; o->name != NULL; o++) {
         print_option(out, o);
@@ -202,8 +225,7 @@ add_command(cJSON *commands, const cli_command_t *c)
     cli_add_text(item, "name", name);
     cli_add_text(item, "summary", c->summary);
     cli_add_text(item, "example", c->example);
-    cJSON_AddBoolToObject(item, "writes", (c->needs & CLI_NEEDS_WRITE)
-                                          == CLI_NEEDS_WRITE);
+    cJSON_AddBoolToObject(item, "writes", (c->needs & CLI_CHANGES) != 0);
     cJSON_AddBoolToObject(item, "list", c->list);
     add_options(item, "arguments", c->args);
     add_options(item, "options", c->options);

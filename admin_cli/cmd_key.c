@@ -48,6 +48,10 @@ cmd_key_reveal(cli_t *cli, const char *secret)
         return code;
     }
 
+    if (cli->dry_run) {
+        secret = NULL;                /* it opens nothing */
+    }
+
     cli_add_text(cli->answer, "key", secret);
     cli_add_text(cli->answer, "base_url", base_url[0] ? base_url : NULL);
 

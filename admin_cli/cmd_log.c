@@ -16,7 +16,9 @@ static const struct {
     { AIGW_ROW_BAD_USAGE,    "bad_usage" },
     { AIGW_ROW_INCONSISTENT, "inconsistent" },
     { AIGW_ROW_INCOMPLETE,   "incomplete" },
-    { AIGW_ROW_MALFORMED,    "malformed" }
+    { AIGW_ROW_MALFORMED,    "malformed" },
+    { AIGW_ROW_OVER_HOLD,    "over_hold" },
+    { AIGW_ROW_CLAMPED,      "clamped" }
 };
 
 

@@ -86,7 +86,9 @@ cmd_model_set(cli_t *cli)
                         "a model cannot be an alias of itself");
     }
 
-    err = aigw_store_set_model(cli->store, &model);
+    err = target != NULL && target[0] == '\0'
+          ? aigw_store_set_plain_model(cli->store, &model)
+          : aigw_store_set_model(cli->store, &model);
 
     if (err == AIGW_EEXIST) {
         return fail_chain(cli, &model);

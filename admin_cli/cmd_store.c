@@ -4,10 +4,13 @@
 #define _GNU_SOURCE
 #endif
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -54,14 +57,69 @@ find_group(const cli_t *cli, gid_t *gid, const char **name)
 }
 
 
+static cli_exit_t
+init(cli_t *cli, const char *path, gid_t gid)
+{
+    char        fault[AIGW_FAULT_LEN + 1];
+    aigw_err_t  err;
+
+    fault[0] = '\0';
+    err = aigw_store_init(path, gid, fault);
+
+    if (err == AIGW_OK) {
+        err = aigw_store_open(path, 0, &cli->store, fault);
+    }
+
+    return err == AIGW_OK ? CLI_OK
+           : cli_fail(cli, cli_exit_of(err), NULL, "%s",
+                      fault[0] != '\0' ? fault : aigw_strerror(err));
+}
+
+
+/* What init would say of path, without making anything there. */
+static cli_exit_t
+try_init(const cli_t *cli, const char *path)
+{
+    int            n;
+    DIR           *dir;
+    char           parent[4096];
+    struct stat    st;
+
+    if (lstat(path, &st) != 0) {
+        snprintf(parent, sizeof(parent), "%s", path);
+
+        return errno == ENOENT && access(dirname(parent), W_OK|X_OK) == 0
+               ? CLI_OK
+               : cli_fail(cli, errno == EACCES ? CLI_DENIED : CLI_UNREACHABLE,
+                          NULL, "cannot make '%s': %s", path,
+                          strerror(errno));
+    }
+
+    dir = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
+
+    if (dir == NULL) {
+        return cli_fail(cli, S_ISDIR(st.st_mode) ? CLI_DENIED : CLI_CONFLICT,
+                        NULL, "'%s' is no directory that can be used", path);
+    }
+
+    for (n = 0; readdir(dir) != NULL; n++) {
+        /* void */
+    }
+
+    (void) closedir(dir);
+
+    return n <= 2 ? CLI_OK
+           : cli_fail(cli, CLI_CONFLICT, NULL, "'%s' is not empty", path);
+}
+
+
 cli_exit_t
 cmd_store_init(cli_t *cli)
 {
-    char          fault[AIGW_FAULT_LEN + 1], id[AIGW_STORE_ID_LEN + 1];
+    char          id[AIGW_STORE_ID_LEN + 1];
     char         *real, key_file[4096];
     gid_t         gid;
     cJSON        *answer;
-    aigw_err_t    err;
     aigw_str_t    store_id;
     cli_exit_t    code;
     const char   *path, *group;
@@ -73,26 +131,19 @@ cmd_store_init(cli_t *cli)
         return code;
     }
 
-    fault[0] = '\0';
-    err = aigw_store_init(path, gid, fault);
-
-    if (err == AIGW_OK) {
-        err = aigw_store_open(path, 0, &cli->store, fault);
+    code = cli->dry_run ? try_init(cli, path) : init(cli, path, gid);
+    if (code != CLI_OK) {
+        return code;
     }
 
-    if (err != AIGW_OK) {
-        return cli_fail(cli, cli_exit_of(err), NULL, "%s",
-                        fault[0] != '\0' ? fault : aigw_strerror(err));
-    }
-
-    store_id = aigw_store_id(cli->store);
+    store_id = cli->store ? aigw_store_id(cli->store) : cli_str("");
     snprintf(id, sizeof(id), "%.*s", (int) store_id.len, store_id.data);
     real = realpath(path, NULL);
     snprintf(key_file, sizeof(key_file), "%s/key", real ? real : path);
 
     answer = cJSON_CreateObject();
     cli_add_text(answer, "path", real ? real : path);
-    cli_add_text(answer, "id", id);
+    cli_add_text(answer, "id", cli->store ? id : NULL);
     cli_add_text(answer, "group", group);
     cli_add_text(answer, "key_file", key_file);
     cli_add_text(answer, "admin", "admin");
@@ -188,6 +239,68 @@ cmd_store_stats(cli_t *cli)
 
     add_live(answer, cli->live, path);
     cli->answer = answer;
+
+    return CLI_OK;
+}
+
+
+/* Makes it, and looks at what was made. */
+static cli_exit_t
+backup(const cli_t *cli, const char *path, char id[AIGW_STORE_ID_LEN + 1],
+    aigw_store_stats_t *stats)
+{
+    char           fault[AIGW_FAULT_LEN + 1];
+    aigw_err_t     err;
+    aigw_store_t  *copy;
+
+    fault[0] = '\0';
+    copy = NULL;
+    err = aigw_store_backup(cli->store, path, id, fault);
+
+    if (err == AIGW_OK) {
+        err = aigw_store_open(path, AIGW_STORE_USAGE, &copy, fault);
+    }
+
+    if (err == AIGW_OK) {
+        err = aigw_store_stats(copy, stats);
+        aigw_store_close(copy);
+    }
+
+    return err == AIGW_OK ? CLI_OK
+           : cli_fail(cli, cli_exit_of(err), NULL, "%s",
+                      fault[0] != '\0' ? fault : aigw_strerror(err));
+}
+
+
+/* The key file stays where it is: who has both has the upstreams' keys. */
+cli_exit_t
+cmd_store_backup(cli_t *cli)
+{
+    char                 id[AIGW_STORE_ID_LEN + 1], key_file[4096];
+    cli_exit_t           code;
+    const char          *path;
+    aigw_store_stats_t   stats = { 0 };
+
+    path = cli->arg[0].text;
+    cli_report(cli);
+
+    code = cli->dry_run ? try_init(cli, path)
+                        : backup(cli, path, id, &stats);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    snprintf(key_file, sizeof(key_file), "%s/key", cli->store_path);
+
+    cli->answer = cJSON_CreateObject();
+    cli_add_text(cli->answer, "path", path);
+    cli_add_text(cli->answer, "id", cli->dry_run ? NULL : id);
+    cli_add_count(cli->answer, "rows", (int64_t) stats.rows);
+    cli_add_text(cli->answer, "key_file", key_file);
+
+    snprintf(cli->next, sizeof(cli->next), "Keep a copy of %.200s elsewhere:"
+             " without it the upstreams' keys in the backup do not open.",
+             key_file);
 
     return CLI_OK;
 }

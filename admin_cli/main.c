@@ -62,6 +62,18 @@ print_version(const cli_t *cli)
 }
 
 
+/* The answer is what it would have been: nobody is to take it for done. */
+static void
+say_dry(cli_t *cli)
+{
+    if (cli->format == CLI_JSON) {
+        cJSON_AddTrueToObject(cli->answer, "dry_run");
+    }
+
+    snprintf(cli->next, sizeof(cli->next), "dry run: nothing was changed");
+}
+
+
 static cli_exit_t
 run(cli_t *cli)
 {
@@ -69,7 +81,7 @@ run(cli_t *cli)
 
     code = cli_check_columns(cli);
 
-    if (code == CLI_OK && cli->command->needs != 0) {
+    if (code == CLI_OK && (cli->command->needs & CLI_NEEDS_STORE)) {
         code = cli_open_store(cli);
     }
 
@@ -77,11 +89,16 @@ run(cli_t *cli)
         code = cli->command->run(cli);
     }
 
+    if (code == CLI_OK && cli->dry_run) {
+        say_dry(cli);
+    }
+
     if (code == CLI_OK && cli->answer != NULL) {
         cli_print(cli);
     }
 
-    if (code == CLI_OK && cli->format == CLI_TABLE && !cli->quiet
+    if (code == CLI_OK && !cli->quiet && cli->format != CLI_JSON
+        && (cli->format == CLI_TABLE || cli->dry_run)
         && cli->next[0] != '\0')
     {
         fflush(stdout);

@@ -1,6 +1,6 @@
 /*
- * LMDB behind a small door: environments, sticky transactions, cursors. The
- * only file that includes <lmdb.h>. Default sync mode; never WRITEMAP, NOSYNC.
+ * LMDB behind a small door: environments, sticky transactions. Nobody but
+ * aigw_db*.c includes <lmdb.h>. Default sync mode; never WRITEMAP, NOSYNC.
  */
 
 #include <errno.h>
@@ -8,24 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <lmdb.h>
-
 #include "aigw_db_files.h"
-#include "aigw_db.h"
+#include "aigw_db_internal.h"
 
 
-struct aigw_db_s {
-    MDB_env   *env;
-    MDB_txn   *reader;                /* reset between reads */
-    unsigned   reading;               /* read transactions now open */
-    unsigned   reader_busy:1;
-    MDB_dbi    tables[AIGW_DB_TABLES];
-};
-
-
-/* The one map from LMDB's codes; errno keeps a system error. */
-static aigw_err_t
-from_mdb(int rc)
+aigw_err_t
+aigw_db_error(int rc)
 {
     switch (rc) {
     case MDB_SUCCESS:           return AIGW_OK;
@@ -139,7 +127,7 @@ err0:
 
     free(d);
 
-    return from_mdb(rc);
+    return aigw_db_error(rc);
 }
 
 
@@ -154,15 +142,26 @@ aigw_db_close(aigw_db_t *db)
         mdb_txn_abort(db->reader);
     }
 
+    if (db->trial != NULL) {
+        mdb_txn_abort(db->trial);
+    }
+
     mdb_env_close(db->env);
     free(db);
+}
+
+
+void
+aigw_db_try(aigw_db_t *db)
+{
+    db->trying = 1;
 }
 
 
 aigw_err_t
 aigw_db_check_readers(aigw_db_t *db, int *cleared)
 {
-    return from_mdb(mdb_reader_check(db->env, cleared));
+    return aigw_db_error(mdb_reader_check(db->env, cleared));
 }
 
 
@@ -195,7 +194,7 @@ aigw_db_info(aigw_db_t *db, aigw_db_info_t *info)
         || (rc = mdb_env_get_fd(db->env, &fd))
         || (rc = fstat(fd, &st) == 0 ? 0 : errno))
     {
-        return from_mdb(rc);
+        return aigw_db_error(rc);
     }
 
     if (mdb_reader_list(db->env, count_reader, &readers) < 0) {
@@ -215,7 +214,8 @@ aigw_db_version(const aigw_db_t *db)
 {
     MDB_envinfo  info;
 
-    return db != NULL && mdb_env_info(db->env, &info) == MDB_SUCCESS
+    return db != NULL && db->trial == NULL && mdb_env_info(db->env, &info)
+                                              == MDB_SUCCESS
            ? info.me_last_txnid : 0;
 }
 
@@ -251,7 +251,7 @@ static void
 start(aigw_db_txn_t *txn, unsigned flags, int renew)
 {
     aigw_db_fail(txn, txn->db == NULL ? AIGW_EINVAL
-                      : from_mdb(begin(txn->db, flags, &txn->mdb, renew)));
+                      : aigw_db_error(begin(txn->db, flags, &txn->mdb, renew)));
 
     if (txn->err != AIGW_OK) {
         txn->mdb = NULL;
@@ -265,6 +265,11 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
     int  renew;
 
     *txn = (aigw_db_txn_t) { .db = db };
+
+    if (db != NULL && db->trial != NULL) {
+        txn->mdb = db->trial;
+        return;
+    }
 
     /* a read within another's visit needs a transaction of its own */
     txn->held = db != NULL && !db->reader_busy;
@@ -287,17 +292,49 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
 }
 
 
+/* Within the one that is never committed, which the first of them begins: what
+   went before asked people and other machines, and others may write then. */
+static void
+start_trial(aigw_db_txn_t *txn)
+{
+    int         rc;
+    aigw_db_t  *db = txn->db;
+
+    rc = db->trial == NULL ? begin(db, 0, &db->trial, 0) : MDB_SUCCESS;
+
+    if (rc == MDB_SUCCESS) {
+        rc = mdb_txn_begin(db->env, db->trial, 0, &txn->mdb);
+    }
+
+    aigw_db_fail(txn, aigw_db_error(rc));
+
+    if (txn->err != AIGW_OK) {
+        txn->mdb = NULL;
+    }
+}
+
+
 void
 aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn)
 {
     *txn = (aigw_db_txn_t) { .db = db, .write = 1 };
-    start(txn, 0, 0);
+
+    if (db == NULL || !db->trying) {
+        start(txn, 0, 0);
+
+    } else {
+        start_trial(txn);
+    }
 }
 
 
 static void
 end_read(aigw_db_txn_t *txn)
 {
+    if (txn->mdb == txn->db->trial) {
+        return;
+    }
+
     txn->db->reading--;
 
     if (txn->held) {
@@ -324,7 +361,7 @@ aigw_db_end(aigw_db_txn_t *txn)
         mdb_txn_abort(txn->mdb);
 
     } else {
-        aigw_db_fail(txn, from_mdb(mdb_txn_commit(txn->mdb)));
+        aigw_db_fail(txn, aigw_db_error(mdb_txn_commit(txn->mdb)));
     }
 
     txn->mdb = NULL;
@@ -334,19 +371,18 @@ aigw_db_end(aigw_db_txn_t *txn)
 }
 
 
-static MDB_val
-key_val(const aigw_db_key_t *key)
+MDB_val
+aigw_db_val(const aigw_db_key_t *key)
 {
     return (MDB_val) { key->len, (void *) key->bytes };
 }
 
 
-/* Takes what a look-up returned: nothing there is no error. */
-static int
-found(aigw_db_txn_t *txn, int rc)
+int
+aigw_db_found(aigw_db_txn_t *txn, int rc)
 {
     if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) {
-        aigw_db_fail(txn, from_mdb(rc));
+        aigw_db_fail(txn, aigw_db_error(rc));
     }
 
     return rc == MDB_SUCCESS;
@@ -357,10 +393,11 @@ int
 aigw_db_get(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
     aigw_db_value_t *value)
 {
-    MDB_val  k = key_val(key), v;
+    MDB_val  k = aigw_db_val(key), v;
 
     if (txn->err == AIGW_OK && key->len > 0
-        && found(txn, mdb_get(txn->mdb, txn->db->tables[table], &k, &v)))
+        && aigw_db_found(txn, mdb_get(txn->mdb, txn->db->tables[table], &k,
+                                      &v)))
     {
         *value = (aigw_db_value_t) { v.mv_size, v.mv_data };
         return 1;
@@ -374,11 +411,12 @@ void
 aigw_db_put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
     const void *data, size_t len)
 {
-    MDB_val  k = key_val(key), v = { len, (void *) data };
+    MDB_val  k = aigw_db_val(key), v = { len, (void *) data };
 
     if (txn->err == AIGW_OK) {
-        aigw_db_fail(txn, from_mdb(mdb_put(txn->mdb, txn->db->tables[table],
-                                           &k, &v, 0)));
+        aigw_db_fail(txn, aigw_db_error(mdb_put(txn->mdb,
+                                                txn->db->tables[table], &k,
+                                                &v, 0)));
     }
 }
 
@@ -386,10 +424,11 @@ aigw_db_put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
 int
 aigw_db_delete(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key)
 {
-    MDB_val  k = key_val(key);
+    MDB_val  k = aigw_db_val(key);
 
     return txn->err == AIGW_OK
-           && found(txn, mdb_del(txn->mdb, txn->db->tables[table], &k, NULL));
+           && aigw_db_found(txn, mdb_del(txn->mdb, txn->db->tables[table], &k,
+                                         NULL));
 }
 
 
@@ -399,96 +438,7 @@ aigw_db_count(aigw_db_txn_t *txn, unsigned table)
     MDB_stat  stat;
 
     return txn->err == AIGW_OK
-           && found(txn, mdb_stat(txn->mdb, txn->db->tables[table], &stat))
+           && aigw_db_found(txn, mdb_stat(txn->mdb, txn->db->tables[table],
+                                          &stat))
            ? stat.ms_entries : 0;
-}
-
-
-void
-aigw_db_cursor(aigw_db_cursor_t *cur, aigw_db_txn_t *txn, unsigned table)
-{
-    *cur = (aigw_db_cursor_t) { .txn = txn };
-
-    if (txn->err == AIGW_OK) {
-        aigw_db_fail(txn, from_mdb(mdb_cursor_open(txn->mdb,
-                                                   txn->db->tables[table],
-                                                   &cur->mdb)));
-    }
-}
-
-
-void
-aigw_db_cursor_close(aigw_db_cursor_t *cur)
-{
-    if (cur->mdb != NULL) {
-        mdb_cursor_close(cur->mdb);
-        cur->mdb = NULL;
-    }
-}
-
-
-static int
-move(aigw_db_cursor_t *cur, const aigw_db_key_t *key, MDB_cursor_op op)
-{
-    MDB_val  k = { 0, NULL }, v;
-
-    if (cur->txn->err != AIGW_OK) {
-        return 0;
-    }
-
-    if (key != NULL) {
-        k = key_val(key);
-    }
-
-    if (!found(cur->txn, mdb_cursor_get(cur->mdb, &k, &v, op))) {
-        return 0;
-    }
-
-    cur->key = (aigw_db_value_t) { k.mv_size, k.mv_data };
-    cur->value = (aigw_db_value_t) { v.mv_size, v.mv_data };
-
-    return 1;
-}
-
-
-int
-aigw_db_seek(aigw_db_cursor_t *cur, const aigw_db_key_t *key)
-{
-    return move(cur, key, key->len ? MDB_SET_RANGE : MDB_FIRST);
-}
-
-
-int
-aigw_db_seek_before(aigw_db_cursor_t *cur, const aigw_db_key_t *key)
-{
-    return move(cur, NULL, move(cur, key, MDB_SET_RANGE) ? MDB_PREV
-                                                         : MDB_LAST);
-}
-
-
-int
-aigw_db_next(aigw_db_cursor_t *cur)
-{
-    return move(cur, NULL, MDB_NEXT);
-}
-
-
-int
-aigw_db_previous(aigw_db_cursor_t *cur)
-{
-    return move(cur, NULL, MDB_PREV);
-}
-
-
-void
-aigw_db_cursor_put(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
-    const void *data, size_t len, int append)
-{
-    MDB_val  k = key_val(key), v = { len, (void *) data };
-
-    if (cur->txn->err == AIGW_OK) {
-        aigw_db_fail(cur->txn, from_mdb(mdb_cursor_put(cur->mdb, &k, &v,
-                                                       append ? MDB_APPEND
-                                                              : 0)));
-    }
 }

@@ -1,8 +1,8 @@
 /*
  * A thin layer over LMDB, for the store alone. A transaction carries a sticky
  * error: after a failure every call on it does nothing, and its end rolls back
- * and returns what went wrong, so that callers check once. Only aigw_db.c
- * knows <lmdb.h>; everything else sees aigw_err_t.
+ * and returns what went wrong, so that callers check once. Only aigw_db*.c
+ * know <lmdb.h>; everything else sees aigw_err_t.
  *
  * An environment belongs to the process that opened it (never across a fork)
  * and to one thread at a time. Values point into the map: they die with the
@@ -88,6 +88,14 @@ aigw_err_t aigw_db_open(const char *path, const aigw_db_options_t *options,
    would wait for its lock for ever. */
 void aigw_db_close(aigw_db_t *db);
 
+/* From now on what db writes is seen by db alone, and gone when it closes. A
+   write then holds the lock until that: others wait. */
+void aigw_db_try(aigw_db_t *db);
+
+/* Copies it, compacted, as it is at one moment, into the empty directory
+   path. Others go on reading and writing. */
+aigw_err_t aigw_db_copy(aigw_db_t *db, const char *path) AIGW_CHECKED;
+
 /* Clears the slots of readers that died; *cleared of them. */
 aigw_err_t aigw_db_check_readers(aigw_db_t *db, int *cleared) AIGW_CHECKED;
 
@@ -143,6 +151,11 @@ int aigw_db_previous(aigw_db_cursor_t *cur);
    be behind all others of the table, else AIGW_EEXIST; quicker still. */
 void aigw_db_cursor_put(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
     const void *data, size_t len, int append);
+
+/* Writes it if the key is not there yet. 1: it was not. 0: it was, and is as it
+   was, or an error. */
+int aigw_db_cursor_add(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
+    const void *data, size_t len);
 
 /* Does the key under the cursor begin with prefix? */
 int aigw_db_in(const aigw_db_cursor_t *cur, const aigw_db_key_t *prefix);

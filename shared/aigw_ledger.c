@@ -40,6 +40,26 @@ aigw_ledger_lead(aigw_ledger_drainer_t *d)
 }
 
 
+/* Puts one record into the batch, packed as it is. Is it a row? */
+static int
+aigw_ledger_take(aigw_ledger_drainer_t *d, const aigw_journal_file_t *file,
+    uint64_t seq)
+{
+    aigw_journal_record_t  *record = &d->records[d->nrows];
+
+    if (aigw_journal_copy(file, seq, record) != AIGW_OK
+        || aigw_record_view_row(record->row, record->len, &d->rows[d->nrows])
+           != AIGW_OK)
+    {
+        return 0;
+    }
+
+    d->nrows++;
+
+    return 1;
+}
+
+
 /* Moves records of one journal into the batch while there is room. Returns
    how many of them were damaged. */
 static uint64_t
@@ -53,15 +73,7 @@ aigw_ledger_collect(aigw_ledger_drainer_t *d, unsigned slot)
     }
 
     while (d->after[slot] < d->end[slot] && d->nrows < AIGW_LEDGER_BATCH) {
-        d->after[slot]++;
-
-        if (aigw_journal_read(file, d->after[slot], &d->rows[d->nrows])
-            == AIGW_OK)
-        {
-            d->nrows++;
-        } else {
-            damaged++;
-        }
+        damaged += !aigw_ledger_take(d, file, ++d->after[slot]);
     }
 
     d->marks[d->nmarks].journal = file->id;
@@ -110,8 +122,8 @@ aigw_ledger_batch(aigw_ledger_drainer_t *d, aigw_ledger_stats_t *stats)
         return AIGW_OK;
     }
 
-    err = aigw_store_settle(d->store, d->rows, d->nrows, d->marks, d->nmarks,
-                            &doubles);
+    err = aigw_store_settle_packed(d->store, d->rows, d->nrows, d->marks,
+                                   d->nmarks, &doubles);
     if (err != AIGW_OK) {
         return err;
     }
@@ -124,6 +136,27 @@ aigw_ledger_batch(aigw_ledger_drainer_t *d, aigw_ledger_stats_t *stats)
     atomic_fetch_add(&d->live->counters->damaged, damaged);
 
     return AIGW_AGAIN;
+}
+
+
+/* A worker that died has left calls in flight: its journal's lock is free. */
+static void
+aigw_ledger_recover(aigw_ledger_drainer_t *d)
+{
+    unsigned              slot;
+    aigw_err_t            err;
+    aigw_journal_file_t  *file;
+
+    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
+        file = d->journals.map[slot].file;
+
+        if (file != NULL && atomic_load(&file->in_flight) > 0) {
+            err = aigw_journal_recover(d->live, slot);
+
+            /* its owner lives, or the next pass tries again */
+            (void) err;
+        }
+    }
 }
 
 
@@ -140,6 +173,10 @@ aigw_ledger_pass(aigw_ledger_drainer_t *d, aigw_ledger_stats_t *stats)
     aigw_journal_file_t  *file;
 
     err = aigw_journal_map_all(d->live->path, d->live->store, &d->journals);
+
+    if (err == AIGW_OK) {
+        aigw_ledger_recover(d);
+    }
 
     for (slot = 0; slot < AIGW_JOURNAL_MAX && err == AIGW_OK; slot++) {
         file = d->journals.map[slot].file;

@@ -23,11 +23,12 @@ typedef struct {
     aigw_watermark_t   marks[AIGW_JOURNAL_MAX];
     size_t             nmarks;
     size_t             nrows;
-    aigw_row_t         rows[AIGW_LEDGER_BATCH];
+    aigw_row_view_t    rows[AIGW_LEDGER_BATCH];    /* of the records */
+    aigw_journal_record_t  records[AIGW_LEDGER_BATCH];
 } aigw_ledger_drainer_t;
 
 
-/* Of zeroed memory (some 400 KiB: for the heap). Borrows store and live. */
+/* Of zeroed memory (some 500 KiB: for the heap). Borrows store and live. */
 void aigw_ledger_init(aigw_ledger_drainer_t *d, aigw_store_t *store,
     aigw_live_t *live);
 

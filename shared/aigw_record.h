@@ -119,6 +119,8 @@ typedef enum {
 #define AIGW_ROW_INCONSISTENT  0x0004
 #define AIGW_ROW_INCOMPLETE    0x0008 /* the stream had no [DONE] */
 #define AIGW_ROW_MALFORMED     0x0010 /* an answer that was not JSON */
+#define AIGW_ROW_OVER_HOLD     0x0020 /* it cost more than was held for it */
+#define AIGW_ROW_CLAMPED       0x0040 /* its output was limited by us */
 
 #define AIGW_ROW_ID_LEN        16     /* ms 6, node 2, journal 2, counter 6 */
 #define AIGW_ROW_ID_TEXT_LEN   32     /* the same in lower-case hex */
@@ -165,6 +167,20 @@ typedef struct {
 } aigw_sums_t;
 
 
+/* A packed row, and what settling it takes; points into the packed bytes. */
+typedef struct {
+    const uint8_t  *packed;
+    size_t          len;
+    const uint8_t  *id;               /* AIGW_ROW_ID_LEN bytes */
+    uint64_t        user_id;
+    uint64_t        project_id;
+    uint64_t        key_id;
+    aigw_str_t      model;
+    aigw_sums_t     sums;             /* what it adds; last_ms: its time_ms */
+    uint16_t        partition;
+} aigw_row_view_t;
+
+
 /* Each packs into buf (AIGW_RECORD_MAX, rows AIGW_ROW_PACKED_MAX) and returns
    the length; each unpack is its inverse and copies everything out. */
 size_t aigw_record_pack_user(const aigw_user_t *user, uint8_t *buf);
@@ -198,6 +214,10 @@ aigw_err_t aigw_record_unpack_upstream(const uint8_t *buf, size_t len,
 size_t aigw_record_pack_row(const aigw_row_t *row, uint8_t *buf);
 aigw_err_t aigw_record_unpack_row(const uint8_t *buf, size_t len,
     aigw_row_t *row) AIGW_CHECKED;
+
+/* Refuses what unpack_row refuses, without a copy: borrows buf. */
+aigw_err_t aigw_record_view_row(const uint8_t *buf, size_t len,
+    aigw_row_view_t *view) AIGW_CHECKED;
 
 size_t aigw_record_pack_sums(const aigw_sums_t *sums, uint8_t *buf);
 aigw_err_t aigw_record_unpack_sums(const uint8_t *buf, size_t len,

@@ -96,17 +96,23 @@ aigw_reader_has(aigw_reader_t *r, size_t len)
 }
 
 
+/* After aigw_reader_has has said yes to it: rows ask once for many. */
 static inline uint64_t
-aigw_read_int(aigw_reader_t *r, unsigned bytes)
+aigw_take_int(aigw_reader_t *r, unsigned bytes)
 {
     uint64_t  big = 0;
 
-    if (aigw_reader_has(r, bytes)) {
-        memcpy((uint8_t *) &big + 8 - bytes, r->p, bytes);
-        r->p += bytes;
-    }
+    memcpy((uint8_t *) &big + 8 - bytes, r->p, bytes);
+    r->p += bytes;
 
     return aigw_big_endian(big);
+}
+
+
+static inline uint64_t
+aigw_read_int(aigw_reader_t *r, unsigned bytes)
+{
+    return aigw_reader_has(r, bytes) ? aigw_take_int(r, bytes) : 0;
 }
 
 
@@ -153,11 +159,12 @@ aigw_read_bytes(aigw_reader_t *r, void *data, size_t len)
 }
 
 
-/* Into text of max + 1 bytes; a NUL inside is corrupt. */
-static inline void
-aigw_read_text(aigw_reader_t *r, char *text, size_t max)
+/* Where it stands; of at most max bytes; a NUL inside is corrupt. */
+static inline aigw_str_t
+aigw_read_span(aigw_reader_t *r, size_t max)
 {
-    size_t  len;
+    size_t      len;
+    aigw_str_t  span = { 0, "" };
 
     len = aigw_read_below(r, 2, (unsigned) max + 1);
 
@@ -165,12 +172,24 @@ aigw_read_text(aigw_reader_t *r, char *text, size_t max)
         r->err = AIGW_ECORRUPT;
     }
 
-    if (r->err != AIGW_OK) {
-        len = 0;
+    if (r->err == AIGW_OK) {
+        span = (aigw_str_t) { len, (const char *) r->p };
+        r->p += len;
     }
 
-    aigw_read_bytes(r, text, len);
-    text[len] = '\0';
+    return span;
+}
+
+
+/* The same into text of max + 1 bytes. */
+static inline void
+aigw_read_text(aigw_reader_t *r, char *text, size_t max)
+{
+    aigw_str_t  span;
+
+    span = aigw_read_span(r, max);
+    memcpy(text, span.data, span.len);
+    text[span.len] = '\0';
 }
 
 

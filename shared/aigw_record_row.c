@@ -9,6 +9,11 @@
 #include "aigw_record.h"
 
 
+/* Bytes of a packed row between its version and its texts. */
+#define ROW_FIXED  (AIGW_ROW_ID_LEN + 2 + 5 * 8 + 2 * 4 + 2 + 4 + 2          \
+                    + 5 * 8 + 4 + 2 * 8)
+
+
 /* a + b, at its bound where that does not fit. */
 static int64_t
 add(int64_t a, int64_t b, int *overflow)
@@ -61,37 +66,62 @@ aigw_record_pack_row(const aigw_row_t *row, uint8_t *buf)
 }
 
 
+/* All that stands before the texts, and the bounds of it. Inlined at any rate:
+   what the caller has no use for is then not even read. */
+static inline __attribute__((always_inline)) void
+read_fixed(aigw_reader_t *r, aigw_row_t *x)
+{
+    aigw_tokens_t  *tokens = &x->tokens;
+
+    if (!aigw_reader_has(r, ROW_FIXED)) {
+        return;
+    }
+
+    memcpy(x->id, r->p, AIGW_ROW_ID_LEN);
+    r->p += AIGW_ROW_ID_LEN;
+    x->partition = (uint16_t) aigw_take_int(r, 2);
+    x->user_id = aigw_take_int(r, 8);
+    x->project_id = aigw_take_int(r, 8);
+    x->key_id = aigw_take_int(r, 8);
+    x->time_ms = (int64_t) aigw_take_int(r, 8);
+    x->settled_ms = (int64_t) aigw_take_int(r, 8);
+    x->duration_ms = (uint32_t) aigw_take_int(r, 4);
+    x->ttft_ms = (uint32_t) aigw_take_int(r, 4);
+    x->status = (uint16_t) aigw_take_int(r, 2);
+    x->route = (uint8_t) aigw_take_int(r, 1);
+    x->verdict = (uint8_t) aigw_take_int(r, 1);
+    x->settled = (uint8_t) aigw_take_int(r, 1);
+    x->attempts = (uint8_t) aigw_take_int(r, 1);
+    x->flags = (uint16_t) aigw_take_int(r, 2);
+    tokens->prompt_tokens = (int64_t) aigw_take_int(r, 8);
+    tokens->completion_tokens = (int64_t) aigw_take_int(r, 8);
+    tokens->cached_tokens = (int64_t) aigw_take_int(r, 8);
+    tokens->cache_write_tokens = (int64_t) aigw_take_int(r, 8);
+    tokens->reasoning_tokens = (int64_t) aigw_take_int(r, 8);
+    x->price_version = (uint32_t) aigw_take_int(r, 4);
+    x->hold_nano = (int64_t) aigw_take_int(r, 8);
+    x->cost_nano = (int64_t) aigw_take_int(r, 8);
+
+    if (x->route >= AIGW_ROUTE_MAX || x->verdict >= AIGW_VERDICT_MAX
+        || x->settled >= AIGW_SETTLED_MAX
+        || tokens->prompt_tokens < 0 || tokens->completion_tokens < 0
+        || tokens->cached_tokens < 0 || tokens->cache_write_tokens < 0
+        || tokens->reasoning_tokens < 0
+        || x->hold_nano < 0 || x->cost_nano < 0)
+    {
+        r->err = AIGW_ECORRUPT;
+    }
+}
+
+
 aigw_err_t
 aigw_record_unpack_row(const uint8_t *buf, size_t len, aigw_row_t *row)
 {
-    aigw_row_t      x;
-    aigw_err_t      err;
-    aigw_reader_t   r = aigw_reader(buf, len);
-    aigw_tokens_t  *tokens = &x.tokens;
+    aigw_row_t     x;
+    aigw_err_t     err;
+    aigw_reader_t  r = aigw_reader(buf, len);
 
-    aigw_read_bytes(&r, x.id, AIGW_ROW_ID_LEN);
-    x.partition = (uint16_t) aigw_read_int(&r, 2);
-    x.user_id = aigw_read_int(&r, 8);
-    x.project_id = aigw_read_int(&r, 8);
-    x.key_id = aigw_read_int(&r, 8);
-    x.time_ms = aigw_read_min(&r, INT64_MIN);
-    x.settled_ms = aigw_read_min(&r, INT64_MIN);
-    x.duration_ms = (uint32_t) aigw_read_int(&r, 4);
-    x.ttft_ms = (uint32_t) aigw_read_int(&r, 4);
-    x.status = (uint16_t) aigw_read_int(&r, 2);
-    x.route = (uint8_t) aigw_read_below(&r, 1, AIGW_ROUTE_MAX);
-    x.verdict = (uint8_t) aigw_read_below(&r, 1, AIGW_VERDICT_MAX);
-    x.settled = (uint8_t) aigw_read_below(&r, 1, AIGW_SETTLED_MAX);
-    x.attempts = (uint8_t) aigw_read_int(&r, 1);
-    x.flags = (uint16_t) aigw_read_int(&r, 2);
-    tokens->prompt_tokens = aigw_read_min(&r, 0);
-    tokens->completion_tokens = aigw_read_min(&r, 0);
-    tokens->cached_tokens = aigw_read_min(&r, 0);
-    tokens->cache_write_tokens = aigw_read_min(&r, 0);
-    tokens->reasoning_tokens = aigw_read_min(&r, 0);
-    x.price_version = (uint32_t) aigw_read_int(&r, 4);
-    x.hold_nano = aigw_read_min(&r, 0);
-    x.cost_nano = aigw_read_min(&r, 0);
+    read_fixed(&r, &x);
     aigw_read_text(&r, x.model, AIGW_MODEL_MAX);
     aigw_read_text(&r, x.tag, AIGW_TAG_MAX);
 
@@ -102,6 +132,56 @@ aigw_record_unpack_row(const uint8_t *buf, size_t len, aigw_row_t *row)
     }
 
     return err;
+}
+
+
+static inline void
+sums_of(const aigw_row_t *row, aigw_sums_t *sums)
+{
+    int  sent = row->attempts > 0;
+
+    sums->calls = sent;
+    sums->ok_calls = sent && row->verdict == AIGW_VERDICT_OK;
+    sums->refused_calls = !sent;
+    sums->inexact_calls = row->settled == AIGW_SETTLED_ESTIMATED
+                          || row->settled == AIGW_SETTLED_PARTIAL
+                          || row->settled == AIGW_SETTLED_UNKNOWN;
+    sums->prompt_tokens = row->tokens.prompt_tokens;
+    sums->completion_tokens = row->tokens.completion_tokens;
+    sums->cost_nano = row->cost_nano;
+    sums->last_ms = row->time_ms;
+}
+
+
+aigw_err_t
+aigw_record_view_row(const uint8_t *buf, size_t len, aigw_row_view_t *view)
+{
+    aigw_row_t     x;
+    aigw_err_t     err;
+    aigw_str_t     model;
+    aigw_reader_t  r = aigw_reader(buf, len);
+
+    read_fixed(&r, &x);
+    model = aigw_read_span(&r, AIGW_MODEL_MAX);
+    (void) aigw_read_span(&r, AIGW_TAG_MAX);
+
+    err = aigw_reader_end(&r);
+
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    view->packed = buf;
+    view->len = len;
+    view->id = buf + 1;
+    view->partition = x.partition;
+    view->user_id = x.user_id;
+    view->project_id = x.project_id;
+    view->key_id = x.key_id;
+    view->model = model;
+    sums_of(&x, &view->sums);
+
+    return AIGW_OK;
 }
 
 
@@ -153,23 +233,7 @@ aigw_record_unpack_sums(const uint8_t *buf, size_t len, aigw_sums_t *sums)
 void
 aigw_record_row_sums(const aigw_row_t *row, aigw_sums_t *sums)
 {
-    memset(sums, 0, sizeof(*sums));
-
-    if (row->attempts > 0) {
-        sums->calls = 1;
-        sums->ok_calls = row->verdict == AIGW_VERDICT_OK;
-    } else {
-        sums->refused_calls = 1;
-    }
-
-    sums->inexact_calls = row->settled == AIGW_SETTLED_ESTIMATED
-                          || row->settled == AIGW_SETTLED_PARTIAL
-                          || row->settled == AIGW_SETTLED_UNKNOWN;
-
-    sums->prompt_tokens = row->tokens.prompt_tokens;
-    sums->completion_tokens = row->tokens.completion_tokens;
-    sums->cost_nano = row->cost_nano;
-    sums->last_ms = row->time_ms;
+    sums_of(row, sums);
 }
 
 

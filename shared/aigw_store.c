@@ -350,6 +350,13 @@ aigw_store_open(const char *path, unsigned flags, aigw_store_t **store,
 
 
 void
+aigw_store_try(aigw_store_t *store)
+{
+    aigw_db_try(store->control);
+}
+
+
+void
 aigw_store_close(aigw_store_t *store)
 {
     if (store == NULL) {

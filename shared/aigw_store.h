@@ -55,6 +55,20 @@ aigw_err_t aigw_store_init(const char *path, gid_t group,
 aigw_err_t aigw_store_open(const char *path, unsigned flags,
     aigw_store_t **store, char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
 
+/* From now on what is written to control is seen through store alone, and gone
+   when it closes: a trial. From the first write on other writers wait. */
+void aigw_store_try(aigw_store_t *store);
+
+/*
+ * Copies both environments, not the master key, to path, which must not be
+ * there yet (mode 0700). Needs AIGW_STORE_USAGE. The copy is a store with an
+ * id of its own. Its usage is that of one moment; its control that of a later
+ * one. Nothing is left behind on error; fault gets a sentence.
+ */
+aigw_err_t aigw_store_backup(aigw_store_t *store, const char *path,
+    char id[AIGW_STORE_ID_LEN + 1], char fault[AIGW_FAULT_LEN + 1])
+    AIGW_CHECKED;
+
 /* NULL does nothing. Not while another thread is in a call. */
 void aigw_store_close(aigw_store_t *store);
 
@@ -246,6 +260,9 @@ aigw_err_t aigw_store_delete_model(aigw_store_t *store, aigw_str_t name)
  */
 aigw_err_t aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
     AIGW_CHECKED;
+/* The same, no alias any more. */
+aigw_err_t aigw_store_set_plain_model(aigw_store_t *store,
+    aigw_model_t *model) AIGW_CHECKED;
 
 /* Adds a price (replaces one of the same model and from_ms); sets
    entry->price.version, one above the highest so far. */
@@ -279,11 +296,17 @@ typedef struct {
  * roll-ups, watermarks (which never go back). All or nothing. A row whose id
  * is there already is left out with its sums and counted in *doubles: never
  * charged twice. A sum that would overflow stays at INT64_MAX, since an error
- * would stop settlement for ever. AIGW_EINVAL: a cost or count is negative.
+ * would stop settlement for ever. AIGW_EINVAL: a cost or count is negative,
+ * an enum out of its range.
  */
 aigw_err_t aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows,
     size_t nrows, const aigw_watermark_t *marks, size_t nmarks,
     size_t *doubles) AIGW_CHECKED;
+
+/* The same for rows that are packed and checked: written as they are. */
+aigw_err_t aigw_store_settle_packed(aigw_store_t *store,
+    const aigw_row_view_t *rows, size_t nrows, const aigw_watermark_t *marks,
+    size_t nmarks, size_t *doubles) AIGW_CHECKED;
 
 /* 0 for a journal never drained. */
 aigw_err_t aigw_store_get_watermark(aigw_store_t *store, uint64_t journal,

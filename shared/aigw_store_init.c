@@ -153,8 +153,8 @@ make_directory(init_t *init)
 }
 
 
-static aigw_err_t
-make_id(char id[AIGW_STORE_ID_LEN + 1])
+aigw_err_t
+aigw_store_make_id(char id[AIGW_STORE_ID_LEN + 1])
 {
     size_t   i;
     uint8_t  random[AIGW_STORE_ID_LEN / 2];
@@ -205,7 +205,7 @@ fill(aigw_store_t *store)
         }
     };
 
-    err = make_id(store->id);
+    err = aigw_store_make_id(store->id);
 
     if (err == AIGW_OK) {
         err = write_identity(store->control, store->id);

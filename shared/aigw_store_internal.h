@@ -106,6 +106,9 @@ aigw_err_t aigw_store_open_control(const char *path, size_t map_bytes,
 aigw_err_t aigw_store_open_usage(const char *path, size_t map_bytes,
     int write, int create, aigw_db_t **db) AIGW_CHECKED;
 
+/* A random id of a store, and NUL. */
+aigw_err_t aigw_store_make_id(char id[AIGW_STORE_ID_LEN + 1]) AIGW_CHECKED;
+
 /* Writes the sentence and returns err. */
 aigw_err_t aigw_store_fault(char fault[AIGW_FAULT_LEN + 1], aigw_err_t err,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -203,9 +206,21 @@ aigw_store_cached_t *aigw_store_cache_put(aigw_store_t *store,
     aigw_store_cached_kind_t kind, aigw_str_t key, uint64_t version);
 
 
-/* Adds n rows to the sums of their accounts and to their roll-ups; sorts the
-   pointers. */
-void aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_row_t **rows,
+/* --- aigw_store_sort.c, aigw_store_sums.c: parts of a settlement --- */
+
+typedef struct {
+    uint64_t     high;                /* order is by high, then by low */
+    uint64_t     low;
+    const void  *what;
+} aigw_store_item_t;
+
+/* Sorts n items, those that are equal stay as they were; spare: n / 2 more. */
+void aigw_store_sort(aigw_store_item_t *items, size_t n,
+    aigw_store_item_t *spare);
+
+/* Adds n rows (what: aigw_row_view_t) to the sums of their accounts and to
+   their roll-ups. */
+void aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
     size_t n);
 
 /* Any record's unpack, in the form that aigw_store_load takes. */

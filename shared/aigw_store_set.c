@@ -49,8 +49,9 @@ has_alias(aigw_db_txn_t *txn, const char *name)
 }
 
 
-aigw_err_t
-aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
+/* plain: an empty alias_of ends what it was an alias of. */
+static aigw_err_t
+set_model(aigw_store_t *store, aigw_model_t *model, int plain)
 {
     uint8_t        buf[AIGW_RECORD_MAX];
     aigw_err_t     err;
@@ -79,7 +80,7 @@ aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
     {
         m.created_ms = old.created_ms;
 
-        if (target.len == 0) {
+        if (target.len == 0 && !plain) {
             memcpy(m.alias_of, old.alias_of, sizeof(m.alias_of));
         }
 
@@ -102,6 +103,22 @@ aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
     }
 
     return err;
+}
+
+
+aigw_err_t
+aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
+{
+    return set_model(store, model, 0);
+}
+
+
+aigw_err_t
+aigw_store_set_plain_model(aigw_store_t *store, aigw_model_t *model)
+{
+    model->alias_of[0] = '\0';
+
+    return set_model(store, model, 1);
 }
 
 

@@ -4,215 +4,278 @@
  * begins and ends no transaction.
  */
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "aigw_store_internal.h"
 
 
+#define ACCOUNTS  3                   /* above each call */
+#define MIX       UINT64_C(0x9e3779b97f4a7c15)
+
+
 /* Rows that share a roll-up cell, and so all their accounts. */
 typedef struct {
-    const aigw_row_t  *row;           /* one of them */
-    aigw_sums_t        sums;
-} group_t;
+    const aigw_row_view_t  *row;      /* one of them */
+    aigw_sums_t             sums;
+} cell_t;
 
 
-static int
-compare_int(uint64_t a, uint64_t b)
-{
-    return a < b ? -1 : a > b;
-}
+/* A table of cells by hash: open addressing, at most half full. Whoever makes
+   hashes collide gets a walk over the batch, no more. */
+typedef struct {
+    cell_t    *cells;
+    size_t     n;
+    uint32_t  *slots;                 /* index + 1; 0: free */
+    unsigned   bits;
+} cells_t;
 
 
-static int64_t
-hour_of(const aigw_row_t *row)
+static uint64_t
+hour_of(const aigw_row_view_t *row)
 {
     int64_t  hour;
 
-    hour = row->time_ms / AIGW_STORE_HOUR_MS;
+    hour = row->sums.last_ms / AIGW_STORE_HOUR_MS;
 
-    return hour < 0 ? 0 : hour > UINT32_MAX ? UINT32_MAX : hour;
+    return hour < 0 ? 0 : hour > UINT32_MAX ? UINT32_MAX : (uint64_t) hour;
 }
 
 
-static int
-compare_cells(const aigw_row_t *x, const aigw_row_t *y)
-{
-    int  order;
-
-    if ((order = compare_int((uint64_t) hour_of(x), (uint64_t) hour_of(y)))
-        || (order = compare_int(x->project_id, y->project_id))
-        || (order = compare_int(x->key_id, y->key_id))
-        || (order = compare_int(x->user_id, y->user_id))
-        || (order = compare_int(x->partition, y->partition)))
-    {
-        return order;
-    }
-
-    return strncmp(x->model, y->model, AIGW_MODEL_MAX);
-}
-
-
-static int
-by_cell(const void *a, const void *b)
-{
-    const aigw_row_t *const  *x = a, *const  *y = b;
-
-    return compare_cells(*x, *y);
-}
-
-
-/* Sums that overflow stay at their bound: an error would stop settlement for
-   ever. */
 static size_t
-make_groups(const aigw_row_t **rows, size_t n, group_t *groups)
+hash_of(const aigw_row_view_t *row, unsigned bits)
 {
-    size_t       i, ngroups;
-    aigw_sums_t  one;
+    size_t       left = row->model.len;
+    uint64_t     hash, word;
+    const char  *p = row->model.data;
 
-    qsort(rows, n, sizeof(rows[0]), by_cell);
-    ngroups = 0;
+    hash = (row->key_id ^ row->partition) * MIX;
+    hash = (hash ^ row->project_id) * MIX;
+    hash = (hash ^ row->user_id) * MIX;
+    hash = (hash ^ hour_of(row)) * MIX;
 
-    for (i = 0; i < n; i++) {
-        if (i == 0 || compare_cells(rows[i - 1], rows[i]) != 0) {
-            groups[ngroups++].row = rows[i];
-        }
-
-        aigw_record_row_sums(rows[i], &one);
-        (void) aigw_record_add_saturated(&groups[ngroups - 1].sums, &one);
+    for ( /* void */ ; left >= sizeof(word); left -= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        hash = (hash ^ word) * MIX;
+        hash ^= hash >> 32;
+        p += sizeof(word);
     }
 
-    return ngroups;
+    word = left;
+    memcpy((char *) &word + 1, p, left);
+    hash = (hash ^ word) * MIX;
+
+    return (size_t) (hash >> (64 - bits));
 }
 
 
-/* Adds sums to what the table has under key. */
+static int
+is_same(const aigw_row_view_t *x, const aigw_row_view_t *y)
+{
+    return x->key_id == y->key_id && x->project_id == y->project_id
+           && x->user_id == y->user_id && x->partition == y->partition
+           && hour_of(x) == hour_of(y) && x->model.len == y->model.len
+           && memcmp(x->model.data, y->model.data, x->model.len) == 0;
+}
+
+
+static cell_t *
+find_cell(cells_t *t, const aigw_row_view_t *row)
+{
+    size_t  at, mask;
+
+    mask = ((size_t) 1 << t->bits) - 1;
+
+    for (at = hash_of(row, t->bits); t->slots[at] != 0; at = (at + 1) & mask) {
+        if (is_same(t->cells[t->slots[at] - 1].row, row)) {
+            return &t->cells[t->slots[at] - 1];
+        }
+    }
+
+    t->cells[t->n] = (cell_t) { .row = row };
+    t->slots[at] = (uint32_t) ++t->n;
+
+    return &t->cells[t->n - 1];
+}
+
+
+/* Adds sums to what the table has under key. Sums that overflow stay at their
+   bound: an error would stop settlement for ever. */
 static void
-add_sums(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
+add_sums(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
     const aigw_sums_t *sums)
 {
     uint8_t      buf[AIGW_RECORD_MAX];
-    aigw_sums_t  total;
+    aigw_sums_t  total = { 0 };
 
-    if (!aigw_store_load(txn, table, key, aigw_store_unpack_sums, &total)) {
-        memset(&total, 0, sizeof(total));
+    if (aigw_db_seek(cur, key) && cur->key.len == key->len
+        && aigw_db_in(cur, key))
+    {
+        aigw_db_fail(cur->txn, aigw_record_unpack_sums(cur->value.data,
+                                                       cur->value.len,
+                                                       &total));
     }
 
     (void) aigw_record_add_saturated(&total, sums);
 
-    aigw_db_put(txn, table, key, buf, aigw_record_pack_sums(&total, buf));
+    aigw_db_cursor_put(cur, key, buf, aigw_record_pack_sums(&total, buf), 0);
 }
 
 
+/* Sorted but for model and user, which have no numbers small enough. */
 static void
-write_rollups(aigw_db_txn_t *txn, const group_t *groups, size_t n)
+write_rollups(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
+    aigw_store_item_t *spare)
 {
-    size_t             i;
-    aigw_db_key_t      at;
-    const aigw_row_t  *row;
+    size_t                  i;
+    const cell_t           *cell;
+    aigw_db_key_t           at;
+    aigw_db_cursor_t        cur;
+    const aigw_row_view_t  *row;
 
-    for (i = 0; i < n; i++) {
-        row = groups[i].row;
+    for (i = 0; i < t->n; i++) {
+        row = t->cells[i].row;
+        items[i] = (aigw_store_item_t) { hour_of(row) << 32
+                                         | (uint32_t) row->project_id,
+                                         row->key_id, &t->cells[i] };
+    }
+
+    aigw_store_sort(items, t->n, spare);
+    aigw_db_cursor(&cur, txn, AIGW_USAGE_ROLLUPS);
+
+    for (i = 0; i < t->n; i++) {
+        cell = items[i].what;
+        row = cell->row;
 
         aigw_db_key(&at);
-        aigw_db_key_int(&at, (uint64_t) hour_of(row), 4);
+        aigw_db_key_int(&at, hour_of(row), 4);
         aigw_db_key_int(&at, row->project_id, 8);
         aigw_db_key_int(&at, row->key_id, 8);
         aigw_db_key_int(&at, row->user_id, 8);
-        aigw_db_key_bytes(&at, row->model,
-                          aigw_store_text(row->model, AIGW_MODEL_MAX).len);
+        aigw_db_key_bytes(&at, row->model.data, row->model.len);
 
-        add_sums(txn, AIGW_USAGE_ROLLUPS, &at, &groups[i].sums);
-    }
-}
-
-
-static uint64_t
-account_of(const aigw_row_t *row, aigw_account_kind_t kind)
-{
-    switch (kind) {
-    case AIGW_ACCOUNT_USER:     return row->user_id;
-    case AIGW_ACCOUNT_PROJECT:  return row->project_id;
-    case AIGW_ACCOUNT_KEY:      return row->key_id;
+        add_sums(&cur, &at, &cell->sums);
     }
 
-    return 0;
+    aigw_db_cursor_close(&cur);
 }
 
 
-static int
-by_account(const void *a, const void *b, void *data)
+/* Of id 0, an unknown key's, no sums are kept. */
+static size_t
+add_account(aigw_store_item_t *item, const cell_t *cell,
+    aigw_account_kind_t kind, uint64_t id)
 {
-    int                         order;
-    const group_t              *x = a, *y = b;
-    const aigw_account_kind_t  *kind = data;
+    item->high = (uint64_t) cell->row->partition << 8 | kind;
+    item->low = id;
+    item->what = &cell->sums;
 
-    order = compare_int(x->row->partition, y->row->partition);
-
-    return order ? order : compare_int(account_of(x->row, *kind),
-                                       account_of(y->row, *kind));
+    return id != 0;
 }
 
 
-/* One read and one write for all groups that share an account. */
+static size_t
+list_accounts(const cells_t *t, aigw_store_item_t *items)
+{
+    size_t                  i, n;
+    const cell_t           *cell;
+    const aigw_row_view_t  *row;
+
+    n = 0;
+
+    for (i = 0; i < t->n; i++) {
+        cell = &t->cells[i];
+        row = cell->row;
+        n += add_account(&items[n], cell, AIGW_ACCOUNT_USER, row->user_id);
+        n += add_account(&items[n], cell, AIGW_ACCOUNT_PROJECT,
+                         row->project_id);
+        n += add_account(&items[n], cell, AIGW_ACCOUNT_KEY, row->key_id);
+    }
+
+    return n;
+}
+
+
+/* One read and one write for all cells that share an account. */
 static void
-write_accounts(aigw_db_txn_t *txn, group_t *groups, size_t n,
-    aigw_account_kind_t kind)
+write_accounts(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
+    aigw_store_item_t *spare)
 {
-    size_t         i;
-    uint64_t       id;
-    aigw_sums_t    sums;
-    aigw_db_key_t  at;
+    size_t            i, n;
+    aigw_sums_t       sums;
+    aigw_db_key_t     at;
+    aigw_db_cursor_t  cur;
 
-    qsort_r(groups, n, sizeof(groups[0]), by_account, &kind);
+    n = list_accounts(t, items);
+    aigw_store_sort(items, n, spare);
+    aigw_db_cursor(&cur, txn, AIGW_USAGE_SUMS);
     memset(&sums, 0, sizeof(sums));
 
     for (i = 0; i < n; i++) {
-        (void) aigw_record_add_saturated(&sums, &groups[i].sums);
+        (void) aigw_record_add_saturated(&sums, items[i].what);
 
-        if (i + 1 < n
-            && by_account(&groups[i], &groups[i + 1], &kind) == 0)
+        if (i + 1 < n && items[i].high == items[i + 1].high
+            && items[i].low == items[i + 1].low)
         {
             continue;
         }
 
-        id = account_of(groups[i].row, kind);
-
-        if (id != 0) {
-            aigw_db_key(&at);
-            aigw_db_key_int(&at, groups[i].row->partition, 2);
-            aigw_db_key_int(&at, kind, 1);
-            aigw_db_key_int(&at, id, 8);
-            add_sums(txn, AIGW_USAGE_SUMS, &at, &sums);
-        }
+        aigw_db_key(&at);
+        aigw_db_key_int(&at, items[i].high, 3);
+        aigw_db_key_int(&at, items[i].low, 8);
+        add_sums(&cur, &at, &sums);
 
         memset(&sums, 0, sizeof(sums));
     }
+
+    aigw_db_cursor_close(&cur);
 }
 
 
+/* How many rows share a cell is not known before: room for each to have one,
+   which costs nothing while it is not written to. */
 void
-aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_row_t **rows, size_t n)
+aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
+    size_t n)
 {
-    size_t    ngroups;
-    group_t  *groups;
+    size_t                  i, max;
+    cells_t                 t = { .bits = 4 };
+    aigw_store_item_t      *items = NULL, *spare;
+    const aigw_row_view_t  *row;
 
-    groups = calloc(n + 1, sizeof(groups[0]));
-
-    if (groups == NULL) {
-        aigw_db_fail(txn, AIGW_ENOMEM);
-        return;
+    while (((size_t) 1 << t.bits) < 2 * n) {
+        t.bits++;
     }
 
-    ngroups = make_groups(rows, n, groups);
-    write_rollups(txn, groups, ngroups);
-    write_accounts(txn, groups, ngroups, AIGW_ACCOUNT_USER);
-    write_accounts(txn, groups, ngroups, AIGW_ACCOUNT_PROJECT);
-    write_accounts(txn, groups, ngroups, AIGW_ACCOUNT_KEY);
+    t.slots = calloc((size_t) 1 << t.bits, sizeof(t.slots[0]));
+    t.cells = malloc((n + 1) * sizeof(t.cells[0]));
 
-    free(groups);
+    if (t.slots == NULL || t.cells == NULL) {
+        aigw_db_fail(txn, AIGW_ENOMEM);
+        goto err0;
+    }
+
+    for (i = 0; i < n; i++) {
+        row = rows[i].what;
+        (void) aigw_record_add_saturated(&find_cell(&t, row)->sums,
+                                         &row->sums);
+    }
+
+    max = t.n * ACCOUNTS;
+    items = malloc((max + max / 2 + 1) * sizeof(items[0]));
+
+    if (items == NULL) {
+        aigw_db_fail(txn, AIGW_ENOMEM);
+        goto err0;
+    }
+
+    spare = items + max;
+    write_rollups(txn, &t, items, spare);
+    write_accounts(txn, &t, items, spare);
+
+err0:
+
+    free(items);
+    free(t.cells);
+    free(t.slots);
 }

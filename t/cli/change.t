@@ -147,6 +147,13 @@ is_deeply([map { [@$_{qw(name alias_of prompt)}] }
     [['fast', 'gpt-4o', '2.5'], ['gpt-4o', undef, '2.5']],
     'listed, its own price does not count');
 is(json('model', 'set', 'fast')->{alias_of}, 'gpt-4o', 'set again: the same');
+is(json('model', 'set', 'fast', '--alias-of', '')->{alias_of}, undef,
+    'no alias any more');
+is(json('model', 'set', 'fast')->{prompt}, '1', '... at its own price');
+is(json('model', 'set', 'x', '--alias-of', 'fast')->{alias_of}, 'fast',
+    '... and what others may stand for');
+json('model', 'delete', 'x', '--yes');
+json('model', 'set', 'fast', '--alias-of', 'gpt-4o');
 like(fails(5, 'model', 'set', 'x', '--alias-of', 'fast')->{hint}, qr/gpt-4o/,
     'no alias of an alias');
 fails(5, 'model', 'set', 'gpt-4o', '--alias-of', 'o3');

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Every command of the table, by its own example: `--json` parses and has the
-# fields that the table names and that design, section 8, fixes.
+# fields that the table names and that design, section 8, fixes. First with
+# --dry-run, which does all but change something.
 
 use strict;
 use warnings;
@@ -130,6 +131,30 @@ my %before = (
 );
 
 my $dir = dir();
+
+# What a change would change: the store, or that there is none.
+sub state_of {
+    my ($store) = @_;
+
+    return [map { -e "$store/$_" ? slurp("$store/$_") : undef }
+        qw(control/data.mdb key)];
+}
+
+sub dry_run {
+    my ($name, $example) = @_;
+    my $store = $name eq 'store init' ? "$dir/example" : $ENV{AIGW_STORE};
+    my $before = state_of($store);
+    my $r = aigw({ shell => $example =~ s/ --yes\b//r . ' --dry-run --json' });
+    my $answer = eval { JSON::PP->new->utf8->decode($r->{out}) } // {};
+
+    is($r->{exit}, 0, "$name --dry-run") or diag($r->{err});
+    ok($answer->{dry_run}, '... says so');
+    unlike($r->{out} . $r->{err}, qr/aigw_\w{20}/, '... shows no key');
+    ok(eq_array(state_of($store), $before), '... changes nothing');
+
+    return $answer;
+}
+
 my $tree = json('help');
 my %seen;
 
@@ -139,6 +164,16 @@ for my $command (@{ $tree->{commands} }) {
 
     $before{$name}->() if $before{$name};
     $seen{$name} = 1;
+
+    if ($command->{writes}) {
+        my $answer = dry_run($name, $example);
+
+        check_thing($answer, $command->{fields}, "$name --dry-run");
+
+    } else {
+        is(aigw({ shell => "$example --dry-run" })->{exit}, 2,
+            "$name changes nothing: exit 2");
+    }
 
     my $endless = $name eq 'log tail';
     my $r = aigw({ shell => ($endless ? 'exec ' : '') . "$example --json",
@@ -184,6 +219,25 @@ for my $command (@{ $tree->{commands} }) {
 
     check_thing($answer->{project}, $project, "$name: project")
         if $name eq 'project create';
+}
+
+is_deeply([map { $_->{name} } grep { $_->{writes} != ($_->{name}
+    =~ /^store init|(?:backup|create|set|able|rotate|revoke|delete|test)$/) }
+    @{ $tree->{commands} }], [], 'what changes something says so');
+
+# A trial is seen by its own command, and holds nobody up.
+
+{
+    my $r = aigw('user', 'create', 'dry', '--dry-run');
+
+    like($r->{out}, qr/^name +dry$/m, 'a trial');
+    is($r->{err}, "dry run: nothing was changed\n", '... told to people');
+    fails(3, 'user', 'show', 'dry');
+    fails(5, 'user', 'create', 'admin', '--dry-run');
+    fails(3, 'key', 'delete', 'nosuch', '--dry-run');
+    fails(5, 'store', 'init', $ENV{AIGW_STORE}, '--dry-run');
+    fails(6, 'store', 'init', "$dir/no/where", '--dry-run');
+    is(aigw('user', 'create', 'dry', '-q')->{exit}, 0, 'then in earnest');
 }
 
 is_deeply([grep { !$seen{$_} } keys %contract], [],

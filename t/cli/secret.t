@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(sha256_hex);
 use File::Find;
 use FindBin;
 use JSON::PP ();
@@ -21,6 +22,7 @@ my @keys = (json('project', 'create', 'demo')->{key},
 seed('ledger', [1_700_000_000_000, 1, 1, 1, 'm', 200, 0, 1, 1, 0, 1, 1, 1]);
 
 my $secret = join '|', map { substr $_, 9, 41 } @keys;
+my $hash = join '|', map { sha256_hex($_) } @keys;
 
 # Every command that only reads, in every form.
 
@@ -40,18 +42,64 @@ for my $command (@{ json('help')->{commands} }) {
 
         is($r->{exit}, $tail ? 130 : 0, "aigw $name @$form")
             or diag($r->{err});
-        unlike("$r->{out}$r->{err}", qr/$secret/, '... shows no key');
+        unlike("$r->{out}$r->{err}", qr/$secret/, 'K05 ... shows no key');
+        unlike("$r->{out}$r->{err}", qr/$hash/i, 'K05 ... nor a hash');
     }
 }
 
-my $found = 0;
+# Nor is one in any file of the store: changed or deleted, pages that are free
+# again and all.
 
-find(sub { $found++ if -f $_ && slurp($_) =~ /$secret/ }, $store);
-is($found, 0, 'no key is in the store');
+my $upstream = 'sk-planted-4f0c7d1e9b2a8635';
+
+for my $secret ($upstream, $upstream =~ tr/a-f/b-fa/r) {
+    json({ stdin => "$secret\n" }, 'upstream', 'set', '4sapi', '--url',
+        'https://4sapi.com/v1/');
+    $upstream .= "|$secret";
+}
+
+json('key', 'delete', 'two', '--project', 'demo', '--yes');
+json('project', 'delete', 'demo', '--yes');
+
+my ($found, $files) = (0, 0);
+
+find(sub {
+    return if !-f $_;
+    $files++;
+    $found++ if slurp($_) =~ /$secret|$upstream/;
+}, $store);
+cmp_ok($files, '>', 3, 'K06 files of the store');
+is($found, 0, 'K06 no key is in them');
+
+# A generator of random numbers that fails: nothing is made.
+
+SKIP: {
+    my $so = dir() . '/norandom.so';
+    my $c = spew(dir() . '/norandom.c',
+        "int RAND_bytes(unsigned char *p, int n) { return 0; }\n");
+
+    skip 'no C compiler', 7 if system("cc -shared -fPIC -o $so $c") != 0;
+
+    for my $command (['project', 'create', 'nine'], ['store', 'init',
+        dir() . '/second'], ['upstream', 'set', 'nine', '--url',
+        'https://4sapi.com/'])
+    {
+        local $ENV{LD_PRELOAD} = $so;
+        local $ENV{ASAN_OPTIONS} = 'verify_asan_link_order=0';
+        my $r = aigw({ stdin => "sk-x\n" }, @$command);
+
+        isnt($r->{exit}, 0, "K12 aigw @$command: no success");
+        unlike($r->{out}, qr/aigw_\w{9}/, 'K12 ... and no key');
+    }
+
+    is_deeply([grep { $_->{name} eq 'nine' } map { @{ $_->{items} } }
+        json('project', 'list'), json('upstream', 'list')], [],
+        'K12 ... and nothing is there');
+}
 
 # Modes.
 
-is((stat "$store/key")[2] & 07777, 0600, 'mode of the key file');
+is((stat "$store/key")[2] & 07777, 0600, 'K17 mode of the key file');
 
 my @open;
 

@@ -103,4 +103,25 @@ unlike($seen, qr/\e\[/, 'and a terminal gets no colours that nobody wanted');
 is($exit, 0, 'JSON on a terminal');
 cmp_ok($seen =~ tr/\n//, '>', 5, '... is laid out for people');
 
+# A narrow terminal: nothing is cut, a list of models goes on below.
+
+my $models = 'gpt-4o*,claude-*,o3,claude-3-5-sonnet-20241022,deepseek-*';
+
+json('project', 'create', 'wide', '--expires', '30d', '--models', $models);
+json('key', 'create', '--project', 'wide', '--name', 'a', '--expires', '30d');
+
+($seen) = on_terminal(['project', 'list', '--no-header']);
+
+my @lines = split /\r?\n/, $seen;
+my $column = index $lines[0], 'gpt-4o*';
+
+is(join('', map { /^ *\d+  (?!wide)/ ? () : substr($_, $column) } @lines)
+    =~ s/\s+//gr, $models, 'all models are seen');
+
+for my $noun (qw(user project key price model upstream)) {
+    ($seen) = on_terminal([$noun, 'list']);
+    is((grep { length > 80 } split /\r?\n/, $seen), 0,
+        "$noun list fits 80 columns") or diag($seen);
+}
+
 done_testing();

@@ -18,12 +18,14 @@ typedef union {
     aigw_upstream_t     upstream;
     aigw_row_t          row;
     aigw_sums_t         sums;
+    aigw_gone_t         gone;
     unsigned char       bytes[4096];
 } thing_t;
 
 
 #define KINDS(_)                                                              \
-    _(user) _(project) _(key) _(model) _(price) _(upstream) _(row) _(sums)
+    _(user) _(project) _(key) _(model) _(price) _(upstream) _(row) _(sums)    \
+    _(gone)
 
 #define UNPACK(name)                                                          \
     static aigw_err_t                                                         \
@@ -65,6 +67,36 @@ unpack(unsigned kind, const uint8_t *data, size_t len, thing_t *thing)
 }
 
 
+/* A view is taken of what unpacks, and of nothing else; of the same values. */
+static void
+view_row(const uint8_t *data, size_t len, const aigw_row_t *row)
+{
+    uint8_t          *piece = fuzz_open(data, len);
+    aigw_err_t        err;
+    aigw_sums_t       sums;
+    aigw_row_view_t   view;
+
+    err = aigw_record_view_row(piece, len, &view);
+    fuzz_check((err == AIGW_OK) == (row != NULL), "a view where it unpacks");
+
+    if (row != NULL) {
+        aigw_record_row_sums(row, &sums);
+        fuzz_check(view.packed == piece && view.len == len
+                   && memcmp(view.id, row->id, AIGW_ROW_ID_LEN) == 0
+                   && view.partition == row->partition
+                   && view.user_id == row->user_id
+                   && view.project_id == row->project_id
+                   && view.key_id == row->key_id
+                   && view.model.len == strlen(row->model)
+                   && memcmp(view.model.data, row->model, view.model.len) == 0
+                   && memcmp(&view.sums, &sums, sizeof(sums)) == 0,
+                   "a view of the same");
+    }
+
+    fuzz_close(piece, len);
+}
+
+
 /* The sums of a row and its id, which end where integers do. */
 static void
 use_row(const aigw_row_t *row)
@@ -102,13 +134,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
 
-    kind = data[0] % KIND_MAX;
+    kind = (uint8_t) (data[0] - '0') % KIND_MAX;
     max = kind == KIND_ROW ? AIGW_ROW_PACKED_MAX : AIGW_RECORD_MAX;
     data++;
     size--;
 
     thing = untouched;
     err = unpack(kind, data, size, &thing);
+
+    if (kind == KIND_ROW) {
+        view_row(data, size, err == AIGW_OK ? &thing.row : NULL);
+    }
 
     if (err != AIGW_OK) {
         fuzz_check(err == AIGW_ECORRUPT || err == AIGW_EVERSION, "which error");

@@ -461,6 +461,47 @@ test_noise(const kind_t *kind)
 }
 
 
+/* A view is taken of what unpacks, and of nothing else. */
+static void
+test_view(void)
+{
+    size_t           i, len, bad = 0;
+    uint8_t          buf[AIGW_ROW_PACKED_MAX];
+    unsigned         bit;
+    aigw_err_t       err;
+    aigw_row_t       row, back;
+    aigw_sums_t      sums;
+    aigw_row_view_t  view;
+
+    memset(&row, 0, sizeof(row));
+    fill_row(&row);
+    len = aigw_record_pack_row(&row, buf);
+    aigw_record_row_sums(&row, &sums);
+
+    is_int(aigw_record_view_row(buf, len, &view), AIGW_OK, "a view of a row");
+    ok(view.packed == buf && view.len == len && view.partition == 0xabcd
+       && view.user_id == 1 && view.project_id == 2 && view.key_id == 3
+       && memcmp(view.id, row.id, AIGW_ROW_ID_LEN) == 0, "its fields");
+    ok(view.model.len == AIGW_MODEL_MAX
+       && memcmp(view.model.data, row.model, AIGW_MODEL_MAX) == 0, "its model");
+    ok(memcmp(&view.sums, &sums, sizeof(sums)) == 0, "its sums");
+
+    for (i = 0; i < 8 * len; i++) {
+        bit = 1u << i % 8;
+        buf[i / 8] ^= (uint8_t) bit;
+        err = aigw_record_unpack_row(buf, len, &back);
+        bad += aigw_record_view_row(buf, len, &view) != err;
+        buf[i / 8] ^= (uint8_t) bit;
+    }
+
+    for (i = 0; i < len; i++) {
+        bad += aigw_record_view_row(buf, i, &view) != AIGW_ECORRUPT;
+    }
+
+    is_int((int64_t) bad, 0, "S12 a view refuses what unpack refuses");
+}
+
+
 static void
 test_text_with_nul(void)
 {
@@ -586,6 +627,7 @@ main(void)
         test_noise(&kinds[i]);
     }
 
+    test_view();
     test_text_with_nul();
     test_sums();
     test_ids();

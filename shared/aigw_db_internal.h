@@ -1,0 +1,34 @@
+/*
+ * What the files aigw_db*.c share, LMDB's own types among them. Nobody else
+ * includes it.
+ */
+
+#ifndef AIGW_DB_INTERNAL_H
+#define AIGW_DB_INTERNAL_H
+
+#include <lmdb.h>
+
+#include "aigw_db.h"
+
+
+struct aigw_db_s {
+    MDB_env   *env;
+    MDB_txn   *reader;                /* reset between reads */
+    unsigned   reading;               /* read transactions now open */
+    unsigned   reader_busy:1;
+    unsigned   trying:1;              /* see aigw_db_try */
+    MDB_txn   *trial;                 /* what was tried so far, or NULL */
+    MDB_dbi    tables[AIGW_DB_TABLES];
+};
+
+
+/* The one map from LMDB's codes; errno keeps a system error. */
+aigw_err_t aigw_db_error(int rc) AIGW_CHECKED;
+
+/* Borrows key. */
+MDB_val aigw_db_val(const aigw_db_key_t *key);
+
+/* Takes what a look-up returned: nothing there is no error. */
+int aigw_db_found(aigw_db_txn_t *txn, int rc);
+
+#endif /* AIGW_DB_INTERNAL_H */
