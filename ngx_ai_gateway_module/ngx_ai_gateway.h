@@ -12,6 +12,8 @@
 
 #include <openssl/crypto.h>
 
+#include "aigw_estimate.h"
+#include "aigw_hold.h"
 #include "aigw_ledger.h"
 #include "aigw_limit.h"
 #include "aigw_live.h"
@@ -38,6 +40,7 @@ typedef struct {
 typedef struct {
     ngx_flag_t           enable;             /* ai_gateway */
     ngx_str_t            upstream;           /* ai_gateway_upstream */
+    ngx_msec_t           quota_wait;         /* ai_gateway_quota_wait */
 } ngx_ai_gateway_loc_conf_t;
 
 
@@ -46,6 +49,7 @@ typedef enum {
     NGX_AI_GATEWAY_NEW = 0,
     NGX_AI_GATEWAY_BODY,               /* its body is being read or scanned */
     NGX_AI_GATEWAY_SCANNED,            /* the body is known, nothing decided */
+    NGX_AI_GATEWAY_ESTIMATING,         /* ... its tokens are being estimated */
     NGX_AI_GATEWAY_ADMITTED,           /* the upstream may be called */
     NGX_AI_GATEWAY_ANSWERED            /* an answer of ours is on its way */
 } ngx_ai_gateway_state_e;
@@ -72,11 +76,25 @@ typedef struct {
     int64_t                     cost_nano;
     int64_t                     first_byte_ms;  /* 0: none yet */
 
+    /* the hold */
+    int64_t                     hold_nano;
+    int64_t                     own_limit;   /* what the body sets for one
+                                                output, or -1 */
+    int64_t                     limit;       /* what is set instead, or -1 */
+    int64_t                     outputs;
+    int64_t                     hold_tokens; /* of all outputs */
+    int64_t                     estimate;    /* of the prompt, in tokens */
+    int64_t                     wait_until_ms;
+    ngx_msec_t                  wait_ms;
+    unsigned                    flight;      /* valid if in_flight */
+    ngx_uint_t                  generation;  /* of the journal it is in */
+
     /* body: the request's scan, then the answer's meter */
     union {
         aigw_request_t          request;
         aigw_usage_meter_t      meter;
     } scan;
+    aigw_estimate_t             text;        /* the estimate as it stands */
     ngx_event_t                 scan_event;
     off_t                       scan_offset;
 
@@ -102,6 +120,9 @@ typedef struct {
     unsigned                    url_known:1; /* a path of the route table */
     unsigned                    key_known:1;
     unsigned                    alias:1;     /* the body names it otherwise */
+    unsigned                    estimated:1;
+    unsigned                    waiting:1;
+    unsigned                    in_flight:1;
     unsigned                    stream:1;
     unsigned                    hide_usage:1;
     unsigned                    local:1;     /* the answer is ours */
@@ -112,6 +133,8 @@ typedef struct {
     unsigned                    encoded:1;   /* the answer cannot be read */
     unsigned                    upstream_done:1;
     unsigned                    client_gone:1;
+    unsigned                    cut:1;       /* an error event of ours was the
+                                                stream's last */
     unsigned                    complete:1;  /* the answer came to its end */
     unsigned                    meter_done:1;
     unsigned                    ended:1;
@@ -150,6 +173,10 @@ aigw_store_t *ngx_ai_gateway_store(void);
 aigw_live_t *ngx_ai_gateway_live(void);
 aigw_journal_t *ngx_ai_gateway_journal(void);
 
+/* Another number whenever the journal is another one: what is in flight in an
+   earlier one is not this worker's any more. */
+ngx_uint_t ngx_ai_gateway_generation(void);
+
 /* ngx_ai_gateway_access.c: preaccess, and what is checked there */
 ngx_int_t ngx_ai_gateway_access_handler(ngx_http_request_t *r);
 ngx_ai_gateway_ctx_t *ngx_ai_gateway_get_ctx(ngx_http_request_t *r);
@@ -171,6 +198,16 @@ ngx_int_t ngx_ai_gateway_check_access(ngx_http_request_t *r,
 ngx_int_t ngx_ai_gateway_check_model(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 
+/* ngx_ai_gateway_hold.c: what a call may cost, held before it goes up */
+
+/* Takes the hold and enters the table of what is in flight. NGX_OK, NGX_DONE:
+   refused and answered, NGX_AGAIN: r comes back to the access handler. */
+ngx_int_t ngx_ai_gateway_hold(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+void ngx_ai_gateway_stop_waiting(ngx_ai_gateway_ctx_t *ctx);
+ngx_int_t ngx_ai_gateway_refuse_spent(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+
 /* ngx_ai_gateway_credential.c */
 
 /* Finds the credential and hashes it into ctx. NGX_OK, or NGX_DONE: refused
@@ -181,10 +218,16 @@ ngx_int_t ngx_ai_gateway_authenticate(ngx_http_request_t *r,
 /* True if text has the beginning of a client key in it. */
 ngx_uint_t ngx_ai_gateway_has_key(u_char *text, size_t len);
 
-/* ngx_ai_gateway_body.c: reads and scans the body, splices it */
+/* ngx_ai_gateway_body.c: reads the body and goes over it; it is edited by
+   ngx_ai_gateway_splice.c */
 ngx_int_t ngx_ai_gateway_read_body(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
 ngx_int_t ngx_ai_gateway_splice_body(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+
+/* Goes over the body once more, for ctx->estimate; NGX_AGAIN as ngx_ai_gateway_
+   hold, or NGX_ERROR. */
+ngx_int_t ngx_ai_gateway_estimate_body(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
 
 /* ngx_ai_gateway_content.c: around the location's content handler */
@@ -197,6 +240,25 @@ ngx_int_t ngx_ai_gateway_init_header_filter(ngx_conf_t *cf);
 ngx_int_t ngx_ai_gateway_init_body_filter(ngx_conf_t *cf);
 void ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx,
     aigw_usage_piece_t *piece);
+
+ngx_int_t ngx_ai_gateway_next_body(ngx_http_request_t *r, ngx_chain_t *in);
+ngx_uint_t ngx_ai_gateway_has_last(ngx_chain_t *in);
+
+/* Nobody will read these: marks them as read. Returns their bytes. */
+off_t ngx_ai_gateway_consume(ngx_chain_t *cl);
+
+/* ngx_ai_gateway_mask.c: keys in the errors of an upstream */
+void ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b);
+
+/* ngx_ai_gateway_cut.c: streams that we end */
+
+/* What a metered buffer was passed on with, rc; here the stream may be cut
+   behind it. */
+ngx_int_t ngx_ai_gateway_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    ngx_int_t rc);
+
+/* In place of all that comes behind the cut. */
+ngx_int_t ngx_ai_gateway_drop(ngx_http_request_t *r, ngx_chain_t *in);
 
 /* ngx_ai_gateway_error.c: refusals as JSON in the dialect of the API */
 
@@ -254,6 +316,13 @@ ngx_int_t ngx_ai_gateway_models(ngx_http_request_t *r,
 /* Settles and records the request; only the first call does anything. Called
    before the last bytes of an answer leave, else from the log phase. */
 void ngx_ai_gateway_end(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx);
+
+/* The row as it stands. */
+void ngx_ai_gateway_fill_row(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    aigw_row_t *row);
+
+/* Tokens of the prompt where the upstream counts none; from 1. */
+int64_t ngx_ai_gateway_prompt_estimate(ngx_ai_gateway_ctx_t *ctx);
 ngx_int_t ngx_ai_gateway_log_handler(ngx_http_request_t *r);
 
 /* ngx_ai_gateway_vars.c */

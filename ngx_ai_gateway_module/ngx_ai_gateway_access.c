@@ -57,6 +57,8 @@ ngx_ai_gateway_cleanup(void *data)
     if (ctx->scan_event.posted) {
         ngx_delete_posted_event(&ctx->scan_event);
     }
+
+    ngx_ai_gateway_stop_waiting(ctx);
 }
 
 
@@ -107,6 +109,7 @@ ngx_ai_gateway_create_ctx(ngx_http_request_t *r)
 
     ctx->request = r;
     ctx->time_ms = ngx_ai_gateway_now_ms();
+    ctx->limit = -1;
 
     journal = ngx_ai_gateway_journal();
 
@@ -286,12 +289,18 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 static ngx_int_t
 ngx_ai_gateway_second_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
+    ngx_int_t      rc;
     aigw_access_t  access;
 
     if (ngx_ai_gateway_check_access(r, ctx, &access) != NGX_OK
         || ngx_ai_gateway_check_model(r, ctx, &access) != NGX_OK)
     {
         return NGX_DONE;
+    }
+
+    rc = ngx_ai_gateway_hold(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (ngx_ai_gateway_splice_body(r, ctx) != NGX_OK) {
@@ -332,6 +341,7 @@ ngx_ai_gateway_access_handler(ngx_http_request_t *r)
     switch (ctx->state) {
 
     case NGX_AI_GATEWAY_BODY:
+    case NGX_AI_GATEWAY_ESTIMATING:
         /* unless the body could not be read, and an error page leads here */
         return r->err_status ? NGX_HTTP_NOT_FOUND : NGX_DONE;
 

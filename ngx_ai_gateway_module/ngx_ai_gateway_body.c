@@ -1,7 +1,7 @@
 /*
- * Reads the request body, scans it where it lies (buffers or temporary file,
- * never flattened), and splices in what an upstream must be asked for. A file
- * is scanned in pieces between which the event loop goes round.
+ * Reads the request body and goes over it where it lies (buffers or temporary
+ * file, never flattened): the scan, and where it is needed the estimate. A file
+ * is read in pieces between which the event loop goes round.
  */
 
 #include "ngx_ai_gateway.h"
@@ -11,8 +11,14 @@
 #define NGX_AI_GATEWAY_READ_PIECES   4      /* reads per turn: 256 KiB */
 
 
+typedef ngx_int_t (*ngx_ai_gateway_feed_pt)(ngx_ai_gateway_ctx_t *ctx,
+    u_char *data, size_t len);
+
+
 static void ngx_ai_gateway_body_handler(ngx_http_request_t *r);
 static void ngx_ai_gateway_scan_event(ngx_event_t *ev);
+static void ngx_ai_gateway_estimate_step(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
 
 
 /* Scratch of the worker: its contents matter only within one call. */
@@ -40,7 +46,7 @@ ngx_ai_gateway_read_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_ai_gateway_feed(ngx_ai_gateway_ctx_t *ctx, u_char *data, size_t len)
+ngx_ai_gateway_feed_scan(ngx_ai_gateway_ctx_t *ctx, u_char *data, size_t len)
 {
     ctx->body_bytes += len;
 
@@ -49,9 +55,20 @@ ngx_ai_gateway_feed(ngx_ai_gateway_ctx_t *ctx, u_char *data, size_t len)
 }
 
 
+static ngx_int_t
+ngx_ai_gateway_feed_estimate(ngx_ai_gateway_ctx_t *ctx, u_char *data,
+    size_t len)
+{
+    aigw_estimate_feed(&ctx->text, data, len);
+
+    return NGX_OK;
+}
+
+
 /* Some pieces of the temporary file. NGX_AGAIN: there is more of it. */
 static ngx_int_t
-ngx_ai_gateway_scan_file(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b)
+ngx_ai_gateway_feed_file(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b,
+    ngx_ai_gateway_feed_pt feed)
 {
     off_t       left;
     ssize_t     n;
@@ -75,7 +92,7 @@ ngx_ai_gateway_scan_file(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b)
 
         ctx->scan_offset += n;
 
-        if (ngx_ai_gateway_feed(ctx, ngx_ai_gateway_scratch, n) != NGX_OK) {
+        if (feed(ctx, ngx_ai_gateway_scratch, n) != NGX_OK) {
             return NGX_DECLINED;
         }
     }
@@ -84,9 +101,10 @@ ngx_ai_gateway_scan_file(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b)
 }
 
 
-/* NGX_OK: scanned. NGX_DECLINED: refuse. NGX_AGAIN: goes on next turn. */
+/* NGX_OK: all of it. NGX_DECLINED: feed's. NGX_AGAIN: goes on next turn. */
 static ngx_int_t
-ngx_ai_gateway_scan(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+ngx_ai_gateway_feed_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    ngx_ai_gateway_feed_pt feed)
 {
     ngx_int_t     rc;
     ngx_chain_t  *cl;
@@ -94,12 +112,11 @@ ngx_ai_gateway_scan(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
 
         if (ngx_buf_in_memory(cl->buf)) {
-            rc = ngx_ai_gateway_feed(ctx, cl->buf->pos,
-                                     cl->buf->last - cl->buf->pos);
+            rc = feed(ctx, cl->buf->pos, cl->buf->last - cl->buf->pos);
 
         } else if (cl->buf->in_file) {
             /* nginx keeps a body in one file or in memory, never in both */
-            rc = ngx_ai_gateway_scan_file(ctx, cl->buf);
+            rc = ngx_ai_gateway_feed_file(ctx, cl->buf, feed);
 
         } else {
             continue;
@@ -110,31 +127,61 @@ ngx_ai_gateway_scan(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         }
     }
 
-    return aigw_request_finish(&ctx->scan.request) == AIGW_OK
-           ? NGX_OK : NGX_DECLINED;
+    return NGX_OK;
+}
+
+
+static void
+ngx_ai_gateway_post_next(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ctx->scan_event.handler = ngx_ai_gateway_scan_event;
+    ctx->scan_event.data = ctx;
+    ctx->scan_event.log = r->connection->log;
+
+    ngx_post_event(&ctx->scan_event, &ngx_posted_next_events);
+}
+
+
+/* The body has been scanned to its end. */
+static void
+ngx_ai_gateway_scanned(ngx_ai_gateway_ctx_t *ctx)
+{
+    aigw_request_t  *req;
+
+    req = &ctx->scan.request;
+
+    ngx_memcpy(ctx->model, req->model, req->model_len);
+    ctx->model[req->model_len] = '\0';
+
+    ctx->own_limit = aigw_request_limit(req);
+    ctx->outputs = ngx_max(ngx_max(req->n, req->best_of), 1);
+
+    if (ctx->route != AIGW_ROUTE_EMBEDDINGS) {
+        ctx->stream = req->stream;
+        ctx->hide_usage = req->stream && !req->include_usage;
+    }
+
+    ctx->state = NGX_AI_GATEWAY_SCANNED;
 }
 
 
 static void
 ngx_ai_gateway_scan_step(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
+    ngx_int_t        rc;
     aigw_request_t  *req;
 
     req = &ctx->scan.request;
+    rc = ngx_ai_gateway_feed_body(r, ctx, ngx_ai_gateway_feed_scan);
 
-    switch (ngx_ai_gateway_scan(r, ctx)) {
+    if (rc == NGX_OK && aigw_request_finish(req) != AIGW_OK) {
+        rc = NGX_DECLINED;
+    }
+
+    switch (rc) {
 
     case NGX_OK:
-        ngx_memcpy(ctx->model, req->model, req->model_len);
-        ctx->model[req->model_len] = '\0';
-
-        if (ctx->route != AIGW_ROUTE_EMBEDDINGS) {
-            ctx->stream = req->stream;
-            ctx->hide_usage = req->stream && !req->include_usage;
-        }
-
-        ctx->state = NGX_AI_GATEWAY_SCANNED;
-
+        ngx_ai_gateway_scanned(ctx);
         ngx_http_core_run_phases(r);
         return;
 
@@ -143,17 +190,74 @@ ngx_ai_gateway_scan_step(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         return;
 
     case NGX_AGAIN:
-        ctx->scan_event.handler = ngx_ai_gateway_scan_event;
-        ctx->scan_event.data = ctx;
-        ctx->scan_event.log = r->connection->log;
-
-        ngx_post_event(&ctx->scan_event, &ngx_posted_next_events);
+        ngx_ai_gateway_post_next(r, ctx);
         return;
 
     default:
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_estimate(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_ai_gateway_feed_body(r, ctx, ngx_ai_gateway_feed_estimate);
+
+    if (rc == NGX_OK) {
+        ctx->estimate = ngx_max(aigw_estimate_tokens(&ctx->text), 1);
+        ctx->estimated = 1;
+        ctx->state = NGX_AI_GATEWAY_SCANNED;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_ai_gateway_estimate_step(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    switch (ngx_ai_gateway_estimate(r, ctx)) {
+
+    case NGX_OK:
+        ngx_http_core_run_phases(r);
+        return;
+
+    case NGX_AGAIN:
+        ngx_ai_gateway_post_next(r, ctx);
+        return;
+
+    default:
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+}
+
+
+ngx_int_t
+ngx_ai_gateway_estimate_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    ctx->state = NGX_AI_GATEWAY_ESTIMATING;
+    ctx->scan_offset = 0;
+    aigw_estimate_init(&ctx->text);
+
+    rc = ngx_ai_gateway_estimate(r, ctx);
+
+    if (rc == NGX_OK) {
+        return ngx_ai_gateway_hold(r, ctx);
+    }
+
+    if (rc == NGX_AGAIN) {
+        ngx_ai_gateway_post_next(r, ctx);
+        return NGX_AGAIN;
+    }
+
+    return NGX_ERROR;
 }
 
 
@@ -170,7 +274,12 @@ ngx_ai_gateway_scan_event(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
-    ngx_ai_gateway_scan_step(r, ctx);
+    if (ctx->state == NGX_AI_GATEWAY_ESTIMATING) {
+        ngx_ai_gateway_estimate_step(r, ctx);
+
+    } else {
+        ngx_ai_gateway_scan_step(r, ctx);
+    }
 
     ngx_http_run_posted_requests(c);
 }
@@ -187,196 +296,4 @@ ngx_ai_gateway_body_handler(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_core_run_phases;
 
     ngx_ai_gateway_scan_step(r, ctx);
-}
-
-
-/* Overwrites len bytes by spaces, from byte k of cl's buffer on. */
-static ngx_int_t
-ngx_ai_gateway_blank(ngx_chain_t *cl, off_t k, size_t len)
-{
-    size_t      n;
-    ngx_buf_t  *b;
-
-    for ( /* void */ ; len && cl; cl = cl->next, k = 0) {
-        b = cl->buf;
-        n = (size_t) ngx_min(ngx_buf_size(b) - k, (off_t) len);
-
-        if (ngx_buf_in_memory(b)) {
-            ngx_memset(b->pos + k, ' ', n);
-
-        } else {
-            ngx_memset(ngx_ai_gateway_scratch, ' ', n);
-
-            if (ngx_write_file(b->file, ngx_ai_gateway_scratch, n,
-                               b->file_pos + k)
-                != (ssize_t) n)
-            {
-                return NGX_ERROR;
-            }
-        }
-
-        len -= n;
-    }
-
-    return len ? NGX_ERROR : NGX_OK;
-}
-
-
-/*
- * Puts text between the first k bytes of cl's buffer and the rest. When nginx
- * tries another upstream it sets every buffer's pos to its start and lines
- * file pieces up from 0: so start must equal pos, and pieces be contiguous.
- */
-static ngx_int_t
-ngx_ai_gateway_insert(ngx_http_request_t *r, ngx_chain_t *cl, off_t k,
-    const aigw_str_t *text)
-{
-    ngx_buf_t    *before, *middle, *after;
-    ngx_chain_t  *ml, *al;
-
-    before = ngx_alloc_buf(r->pool);
-    middle = ngx_calloc_buf(r->pool);
-    after = ngx_alloc_buf(r->pool);
-    ml = ngx_alloc_chain_link(r->pool);
-    al = ngx_alloc_chain_link(r->pool);
-
-    if (before == NULL || middle == NULL || after == NULL || ml == NULL
-        || al == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    *before = *cl->buf;
-    *after = *cl->buf;
-
-    before->last_buf = 0;
-    before->last_in_chain = 0;
-
-    if (ngx_buf_in_memory(before)) {
-        before->start = before->pos;
-        before->last = before->pos + k;
-        before->end = before->last;
-
-        after->pos += k;
-        after->start = after->pos;
-
-    } else {
-        before->file_last = before->file_pos + k;
-        after->file_pos += k;
-    }
-
-    middle->start = (u_char *) text->data;
-    middle->pos = middle->start;
-    middle->last = middle->start + text->len;
-    middle->end = middle->last;
-    middle->memory = 1;
-
-    al->buf = after;
-    al->next = cl->next;
-    ml->buf = middle;
-    ml->next = al;
-    cl->buf = before;
-    cl->next = ml;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_ai_gateway_splice(ngx_http_request_t *r, off_t offset,
-    const aigw_request_splice_t *splice)
-{
-    off_t         len;
-    ngx_chain_t  *cl;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-
-        len = ngx_buf_size(cl->buf);
-
-        if (offset < len) {
-
-            if (ngx_ai_gateway_blank(cl, offset, splice->blank) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            r->headers_in.content_length_n += splice->text.len;
-
-            return ngx_ai_gateway_insert(r, cl, offset, &splice->text);
-        }
-
-        offset -= len;
-    }
-
-    return NGX_ERROR;
-}
-
-
-/* The model's name as a JSON string. */
-static ngx_int_t
-ngx_ai_gateway_quote_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
-    aigw_str_t *text)
-{
-    size_t   len;
-    u_char  *p;
-
-    len = ngx_strlen(ctx->model);
-
-    p = ngx_pnalloc(r->pool, len * 6 + 2);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    text->data = (char *) p;
-
-    *p++ = '"';
-    p = (u_char *) ngx_escape_json(p, (u_char *) ctx->model, len);
-    *p++ = '"';
-
-    text->len = p - (u_char *) text->data;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_ai_gateway_splice_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
-{
-    off_t                   offset, shift;
-    unsigned                i, n;
-    aigw_str_t              text;
-    aigw_request_splice_t   splice[AIGW_REQUEST_SPLICES + 1], swap;
-
-    n = (ctx->route == AIGW_ROUTE_EMBEDDINGS)
-        ? 0 : aigw_request_splices(&ctx->scan.request, splice);
-
-    if (ctx->alias) {
-
-        if (ngx_ai_gateway_quote_model(r, ctx, &text) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        aigw_request_model_splice(&ctx->scan.request, text, &splice[n]);
-
-        if (n && splice[n].offset < splice[0].offset) {
-            swap = splice[0];
-            splice[0] = splice[n];
-            splice[n] = swap;
-        }
-
-        n++;
-    }
-
-    shift = 0;
-
-    for (i = 0; i < n; i++) {
-        offset = (off_t) splice[i].offset + shift;
-
-        if (ngx_ai_gateway_splice(r, offset, &splice[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        shift += splice[i].text.len;
-    }
-
-    return NGX_OK;
 }

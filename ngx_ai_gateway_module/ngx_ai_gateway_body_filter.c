@@ -31,7 +31,25 @@ ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx,
 }
 
 
-static ngx_uint_t
+/* Into the table of what is in flight, before the bytes are passed on: should
+   this worker die, somebody else settles by it. */
+static void
+ngx_ai_gateway_record(ngx_ai_gateway_ctx_t *ctx)
+{
+    aigw_usage_meter_t  *meter;
+
+    meter = &ctx->scan.meter;
+
+    if (ctx->in_flight && ctx->generation == ngx_ai_gateway_generation()) {
+        aigw_flight_update(ngx_ai_gateway_journal(), ctx->flight,
+                           meter->seen && !(meter->flags & AIGW_USAGE_BAD)
+                           ? &meter->tokens : NULL,
+                           meter->text_bytes);
+    }
+}
+
+
+ngx_uint_t
 ngx_ai_gateway_has_last(ngx_chain_t *in)
 {
     for ( /* void */ ; in; in = in->next) {
@@ -45,8 +63,7 @@ ngx_ai_gateway_has_last(ngx_chain_t *in)
 }
 
 
-/* Nobody will read these. Returns their bytes. */
-static off_t
+off_t
 ngx_ai_gateway_consume(ngx_chain_t *cl)
 {
     off_t  bytes;
@@ -198,7 +215,7 @@ ngx_ai_gateway_release(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_ai_gateway_hold(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+ngx_ai_gateway_keep(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     u_char *data, size_t len)
 {
     if (ctx->hold == NULL) {
@@ -234,7 +251,7 @@ ngx_ai_gateway_apply(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     if (b != NULL) {
 
         if (piece->hold
-            && ngx_ai_gateway_hold(r, ctx, b->last - piece->hold, piece->hold)
+            && ngx_ai_gateway_keep(r, ctx, b->last - piece->hold, piece->hold)
                != NGX_OK)
         {
             return NULL;
@@ -349,6 +366,8 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         return NGX_OK;
     }
 
+    ngx_ai_gateway_record(ctx);
+
     if (ngx_ai_gateway_has_last(out)) {
         ngx_ai_gateway_end(r, ctx);
     }
@@ -359,63 +378,6 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
                             (ngx_buf_tag_t) &ngx_ai_gateway_module);
 
     return rc;
-}
-
-
-/*
- * An upstream's error may quote the key that it was called with: in each word
- * that begins with "sk-" or "aigw_" all that follows becomes '*'. ctx->mask is
- * what of such a beginning has been seen, so that buffers may end anywhere.
- */
-static void
-ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b)
-{
-    u_char  *p, c;
-
-    /* the letters of both, each with what may stand before it, and those of
-       an escape of JSON, behind which a word begins */
-    enum { word = 0, start, s, sk, a, ai, aig, aigw, key, escape, u1, u2, u3,
-           u4 };
-
-    for (p = b->pos; p < b->last; p++) {
-        c = *p;
-
-        if (ctx->mask == escape) {
-            ctx->mask = (c == 'u') ? u1 : start;
-
-        } else if (ctx->mask >= u1) {
-            ctx->mask = (ctx->mask == u4) ? start : ctx->mask + 1;
-
-        } else if (c == '\\') {
-            ctx->mask = escape;
-
-        } else if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-                     || (c >= '0' && c <= '9') || c == '-' || c == '_'))
-        {
-            ctx->mask = start;
-
-        } else if (ctx->mask == key) {
-            *p = '*';
-
-        } else if (ctx->mask == start && (c == 's' || c == 'a')) {
-            ctx->mask = (c == 's') ? s : a;
-
-        } else if ((ctx->mask == s && c == 'k')
-                   || (ctx->mask == a && c == 'i')
-                   || (ctx->mask == ai && c == 'g')
-                   || (ctx->mask == aig && c == 'w'))
-        {
-            ctx->mask++;
-
-        } else if ((ctx->mask == sk && c == '-')
-                   || (ctx->mask == aigw && c == '_'))
-        {
-            ctx->mask = key;
-
-        } else {
-            ctx->mask = word;
-        }
-    }
 }
 
 
@@ -446,6 +408,10 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
+    if (ctx->cut) {
+        return ngx_ai_gateway_drop(r, in);
+    }
+
     if (ctx->metered) {
 
         if (ctx->first_byte_ms == 0) {
@@ -453,10 +419,11 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
 
         if (ctx->hide_usage) {
-            return ngx_ai_gateway_hide(r, ctx, in);
+            return ngx_ai_gateway_cut(r, ctx, ngx_ai_gateway_hide(r, ctx, in));
         }
 
         ngx_ai_gateway_meter(ctx, in);
+        ngx_ai_gateway_record(ctx);
     }
 
     /* before the last bytes leave, and not in the log phase, which a lingering
@@ -480,8 +447,18 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_ai_gateway_replace_body(r, ctx, in);
     }
 
-    return ctx->metered ? ngx_ai_gateway_pass(r, ctx, in)
-                        : ngx_http_next_body_filter(r, in);
+    if (!ctx->metered) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    return ngx_ai_gateway_cut(r, ctx, ngx_ai_gateway_pass(r, ctx, in));
+}
+
+
+ngx_int_t
+ngx_ai_gateway_next_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    return ngx_http_next_body_filter(r, in);
 }
 
 

@@ -77,51 +77,22 @@ ngx_ai_gateway_refuse_expired(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_ai_gateway_refuse_spent(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
-    unsigned which)
-{
-    char        limit[AIGW_AMOUNT_LEN + 1], used[AIGW_AMOUNT_LEN + 1];
-    u_char      text[256];
-    int64_t     spent, held;
-    ngx_str_t   message;
-
-    static const char  *names[] = { "API key", "project", "user" };
-
-    aigw_live_read(ngx_ai_gateway_live(), ctx->account[which].kind,
-                   ctx->account[which].id, &spent, &held);
-
-    (void) aigw_amount_format(ctx->account[which].limit_nano, limit);
-    (void) aigw_amount_format(spent, used);
-
-    message.data = text;
-    message.len = ngx_snprintf(text, sizeof(text), "The quota of this %s is"
-                               " spent: %s of %s. Ask your admin to raise it.",
-                               names[which], used, limit)
-                  - text;
-
-    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_QUOTA_SPENT, NULL,
-                                 &message);
-}
-
-
 /* Is there anything left, and room to record it? */
 static ngx_int_t
 ngx_ai_gateway_check_quota(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
+    int64_t     left;
     unsigned    which;
     aigw_err_t  err;
 
-    err = aigw_live_admit(ngx_ai_gateway_live(), ctx->account, &which);
+    (void) aigw_live_free(ngx_ai_gateway_live(), ctx->account, &left, &which);
 
-    if (err == AIGW_ERANGE) {
-        return ngx_ai_gateway_refuse_spent(r, ctx, which);
+    if (left == 0) {
+        return ngx_ai_gateway_refuse_spent(r, ctx);
     }
 
-    if (err == AIGW_OK) {
-        err = aigw_journal_ready(ngx_ai_gateway_journal(),
-                                 ngx_ai_gateway_now_ms());
-    }
+    err = aigw_journal_ready(ngx_ai_gateway_journal(),
+                             ngx_ai_gateway_now_ms());
 
     if (err != AIGW_OK) {
         return ngx_ai_gateway_refuse_unavailable(r, ctx, "cannot admit a call",
@@ -222,9 +193,15 @@ ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     aigw_err_t  err;
     aigw_str_t  name, target;
 
-    name.data = ctx->model;
-    name.len = ngx_strlen(ctx->model);
+    /* a call that waits comes by here again */
+
+    name.data = ctx->scan.request.model;
+    name.len = ctx->scan.request.model_len;
     target = name;
+
+    ngx_memcpy(ctx->model, name.data, name.len);
+    ctx->model[name.len] = '\0';
+    ctx->alias = 0;
 
     err = aigw_store_find_alias(ngx_ai_gateway_store(), name, alias);
 

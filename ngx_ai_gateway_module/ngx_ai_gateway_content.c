@@ -290,6 +290,10 @@ ngx_ai_gateway_content_handler(ngx_http_request_t *r)
     ctx->upstream_done = 0;
     ctx->complete = 0;
 
+    if (ctx->in_flight && ctx->generation == ngx_ai_gateway_generation()) {
+        aigw_flight_sent(ngx_ai_gateway_journal(), ctx->flight);
+    }
+
     rc = ngx_ai_gateway_with_headers(r, ctx->content_handler);
 
     if (rc == NGX_DECLINED) {

@@ -39,6 +39,7 @@ ngx_ai_gateway_hidden(ngx_table_elt_t *h)
     for (name = ngx_ai_gateway_hidden_headers; name->len; name++) {
 
         if (h->key.len >= name->len
+            && (h->key.data[0] | 0x20) == name->data[0]
             && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
         {
             return 1;
@@ -85,6 +86,20 @@ ngx_ai_gateway_add_own(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     if (ngx_ai_gateway_add_header(r, "x-request-id", &value) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (ctx->limit >= 0 && ctx->state == NGX_AI_GATEWAY_ADMITTED) {
+
+        value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+        if (value.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.len = ngx_sprintf(value.data, "%L", ctx->limit) - value.data;
+
+        if (ngx_ai_gateway_add_header(r, "x-aigw-clamped", &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return ngx_ai_gateway_cors_headers(r);

@@ -40,21 +40,26 @@ ngx_ai_gateway_tokens_of(uint64_t bytes)
 }
 
 
-/* No count came: prompt by the body's size, completion by what was passed on,
-   at least one token. */
+int64_t
+ngx_ai_gateway_prompt_estimate(ngx_ai_gateway_ctx_t *ctx)
+{
+    return ctx->estimated ? ctx->estimate
+                          : ngx_max(ngx_ai_gateway_tokens_of(ctx->body_bytes),
+                                    1);
+}
+
+
+/* No count came: the prompt as estimated, the completion by what was passed
+   on. */
 static void
-ngx_ai_gateway_estimate(ngx_ai_gateway_ctx_t *ctx)
+ngx_ai_gateway_guess(ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_memzero(&ctx->tokens, sizeof(aigw_tokens_t));
 
-    ctx->tokens.prompt_tokens = ngx_ai_gateway_tokens_of(ctx->body_bytes);
+    ctx->tokens.prompt_tokens = ngx_ai_gateway_prompt_estimate(ctx);
     ctx->tokens.completion_tokens = ctx->metered
                          ? ngx_ai_gateway_tokens_of(ctx->scan.meter.text_bytes)
                          : 0;
-
-    if (ctx->tokens.prompt_tokens == 0) {
-        ctx->tokens.prompt_tokens = 1;
-    }
 }
 
 
@@ -89,7 +94,7 @@ ngx_ai_gateway_settle_answer(ngx_ai_gateway_ctx_t *ctx)
         return AIGW_SETTLED_VOID;
     }
 
-    ngx_ai_gateway_estimate(ctx);
+    ngx_ai_gateway_guess(ctx);
 
     return AIGW_SETTLED_ESTIMATED;
 }
@@ -105,7 +110,7 @@ ngx_ai_gateway_settle(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     if (!r->header_sent && !r->cached) {
         /* the client left while the upstream was at work on it */
         ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
-        ngx_ai_gateway_estimate(ctx);
+        ngx_ai_gateway_guess(ctx);
         return AIGW_SETTLED_ESTIMATED;
     }
 
@@ -120,6 +125,14 @@ ngx_ai_gateway_row_flags(ngx_ai_gateway_ctx_t *ctx)
     aigw_usage_meter_t  *meter;
 
     flags = ctx->stream ? AIGW_ROW_STREAM : 0;
+
+    if (ctx->limit >= 0) {
+        flags |= AIGW_ROW_CLAMPED;
+    }
+
+    if (ctx->cost_nano > ctx->hold_nano) {
+        flags |= AIGW_ROW_OVER_HOLD;
+    }
 
     if (ctx->encoded) {
         flags |= AIGW_ROW_MALFORMED;
@@ -174,6 +187,40 @@ ngx_ai_gateway_copy_tag(ngx_http_request_t *r, char *tag)
 }
 
 
+void
+ngx_ai_gateway_fill_row(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    aigw_row_t *row)
+{
+    ngx_memzero(row, sizeof(aigw_row_t));
+
+    ngx_memcpy(row->id, ctx->id, AIGW_ROW_ID_LEN);
+
+    if (ctx->key_known) {
+        row->key_id = ctx->account[0].id;
+        row->project_id = ctx->account[1].id;
+        row->user_id = ctx->account[2].id;
+    }
+
+    row->time_ms = ctx->time_ms;
+    row->settled_ms = ngx_ai_gateway_now_ms();
+    row->duration_ms = (uint32_t) ngx_max(row->settled_ms - row->time_ms, 0);
+    row->ttft_ms = ctx->first_byte_ms > row->time_ms
+                   ? (uint32_t) (ctx->first_byte_ms - row->time_ms) : 0;
+    row->status = r->header_sent ? (uint16_t) r->headers_out.status : 0;
+    row->route = ctx->route;
+    row->verdict = ctx->verdict;
+    row->settled = ctx->settled;
+    row->flags = ngx_ai_gateway_row_flags(ctx);
+    row->tokens = ctx->tokens;
+    row->price_version = ctx->price.version;
+    row->hold_nano = ctx->hold_nano;
+    row->cost_nano = ctx->cost_nano;
+
+    ngx_memcpy(row->model, ctx->model, sizeof(row->model));
+    ngx_ai_gateway_copy_tag(r, row->tag);
+}
+
+
 static void
 ngx_ai_gateway_append(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     uint8_t attempts)
@@ -181,35 +228,21 @@ ngx_ai_gateway_append(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     aigw_row_t  row;
     aigw_err_t  err;
 
-    ngx_memzero(&row, sizeof(aigw_row_t));
-
-    ngx_memcpy(row.id, ctx->id, AIGW_ROW_ID_LEN);
-
-    if (ctx->key_known) {
-        row.key_id = ctx->account[0].id;
-        row.project_id = ctx->account[1].id;
-        row.user_id = ctx->account[2].id;
-    }
-
-    row.time_ms = ctx->time_ms;
-    row.settled_ms = ngx_ai_gateway_now_ms();
-    row.duration_ms = (uint32_t) ngx_max(row.settled_ms - row.time_ms, 0);
-    row.ttft_ms = ctx->first_byte_ms > row.time_ms
-                  ? (uint32_t) (ctx->first_byte_ms - row.time_ms) : 0;
-    row.status = r->header_sent ? (uint16_t) r->headers_out.status : 0;
-    row.route = ctx->route;
-    row.verdict = ctx->verdict;
-    row.settled = ctx->settled;
+    ngx_ai_gateway_fill_row(r, ctx, &row);
     row.attempts = attempts;
-    row.flags = ngx_ai_gateway_row_flags(ctx);
-    row.tokens = ctx->tokens;
-    row.price_version = ctx->price.version;
-    row.cost_nano = ctx->cost_nano;
 
-    ngx_memcpy(row.model, ctx->model, sizeof(row.model));
-    ngx_ai_gateway_copy_tag(r, row.tag);
+    if (!ctx->in_flight) {
+        err = aigw_journal_append(ngx_ai_gateway_journal(), &row);
 
-    err = aigw_journal_append(ngx_ai_gateway_journal(), &row);
+    } else if (ctx->generation == ngx_ai_gateway_generation()) {
+        ctx->in_flight = 0;
+        err = aigw_flight_end(ngx_ai_gateway_live(), ngx_ai_gateway_journal(),
+                              ctx->flight, &row);
+
+    } else {
+        /* it is settled with the store that was here before */
+        return;
+    }
 
     if (err != AIGW_OK) {
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
@@ -241,9 +274,10 @@ ngx_ai_gateway_end_refused(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
     }
 
-    if (aigw_live_may_log_refusal(ngx_ai_gateway_live(),
-                                  ngx_ai_gateway_who(r, ctx),
-                                  ngx_ai_gateway_now_ms()))
+    if (ctx->in_flight
+        || aigw_live_may_log_refusal(ngx_ai_gateway_live(),
+                                     ngx_ai_gateway_who(r, ctx),
+                                     ngx_ai_gateway_now_ms()))
     {
         ngx_ai_gateway_append(r, ctx, 0);
     }
@@ -295,10 +329,14 @@ ngx_ai_gateway_end(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
                           aigw_strerror(err));
             ctx->settled = AIGW_SETTLED_UNKNOWN;
         }
+
+        if (ctx->settled == AIGW_SETTLED_ESTIMATED && ctx->in_flight) {
+            /* nobody knows better: what was set aside is the most */
+            ctx->cost_nano = ngx_min(ctx->cost_nano, ctx->hold_nano);
+        }
     }
 
     ngx_ai_gateway_append(r, ctx, attempts);
-    aigw_live_charge(ngx_ai_gateway_live(), ctx->account, ctx->cost_nano);
 }
 
 

@@ -43,6 +43,13 @@ static ngx_command_t  ngx_ai_gateway_commands[] = {
       offsetof(ngx_ai_gateway_loc_conf_t, upstream),
       &ngx_ai_gateway_name_post },
 
+    { ngx_string("ai_gateway_quota_wait"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_ai_gateway_loc_conf_t, quota_wait),
+      NULL },
+
     { ngx_string("ai_gateway_store"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -176,6 +183,7 @@ ngx_ai_gateway_create_loc_conf(ngx_conf_t *cf)
      */
 
     alcf->enable = NGX_CONF_UNSET;
+    alcf->quota_wait = NGX_CONF_UNSET_MSEC;
 
     return alcf;
 }
@@ -192,6 +200,7 @@ ngx_ai_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_str_value(conf->upstream, prev->upstream, "4sapi");
+    ngx_conf_merge_msec_value(conf->quota_wait, prev->quota_wait, 20000);
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_ai_gateway_module);
 

@@ -25,6 +25,7 @@ static struct {
     ngx_ai_gateway_main_conf_t  *amcf;
 
     aigw_err_t         flusher_error;   /* as last logged */
+    ngx_uint_t         generation;      /* of the journal */
     ngx_uint_t         ticks;
     ngx_uint_t         lost;            /* the store open here is not the one
                                            that its path leads to */
@@ -227,6 +228,7 @@ ngx_ai_gateway_open(ngx_ai_gateway_main_conf_t *amcf,
 
     if (err == AIGW_OK && worker.journal == NULL) {
         err = aigw_journal_claim(worker.live, &worker.journal, fault);
+        worker.generation++;
     }
 
     if (err != AIGW_OK) {
@@ -421,4 +423,11 @@ aigw_journal_t *
 ngx_ai_gateway_journal(void)
 {
     return worker.journal;
+}
+
+
+ngx_uint_t
+ngx_ai_gateway_generation(void)
+{
+    return worker.generation;
 }

@@ -126,6 +126,16 @@ hold_settable(const aigw_hold_call_t *call)
 }
 
 
+static int64_t
+hold_tokens(const aigw_hold_call_t *call, int64_t limit)
+{
+    int64_t  tokens;
+
+    return __builtin_mul_overflow(call->outputs, limit, &tokens)
+           ? INT64_MAX : tokens;
+}
+
+
 static aigw_hold_verdict_t
 hold_set(const aigw_hold_call_t *call, int64_t limit, int64_t free_nano,
     aigw_hold_t *hold)
@@ -138,6 +148,7 @@ hold_set(const aigw_hold_call_t *call, int64_t limit, int64_t free_nano,
 
     hold->hold_nano = cost;
     hold->limit = call->outputs == 0 || limit == call->own ? -1 : limit;
+    hold->tokens = hold_tokens(call, limit);
 
     return AIGW_HOLD_FITS;
 }
@@ -165,6 +176,7 @@ aigw_hold_ample(const aigw_hold_call_t *call, const aigw_hold_room_t *room,
     }
 
     hold->hold_nano = cost;
+    hold->tokens = hold_tokens(call, limit);
     hold->limit = call->strict && call->own < 0 && call->outputs > 0
                   ? limit : -1;
 

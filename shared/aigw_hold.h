@@ -53,6 +53,7 @@ typedef enum {
 typedef struct {
     int64_t    hold_nano;
     int64_t    limit;                 /* output tokens to be set, -1: none */
+    int64_t    tokens;                /* of all outputs that are paid for */
 } aigw_hold_t;
 
 

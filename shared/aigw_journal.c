@@ -15,7 +15,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "aigw_crc.h"
 #include "aigw_live_internal.h"
 
 
@@ -25,48 +24,6 @@
 /* The largest number of records with which a request is let in. */
 #define AIGW_JOURNAL_HIGH  (AIGW_JOURNAL_RECORDS * 9 / 10)
 
-
-struct aigw_journal_s {
-    aigw_journal_file_t  *file;
-    int                   fd;          /* its OFD lock is the claim */
-    unsigned              slot;
-};
-
-
-uint64_t
-aigw_journal_undrained(const aigw_journal_file_t *file)
-{
-    uint64_t  tail, n;
-
-    tail = atomic_load_explicit(&file->tail, memory_order_acquire);
-    n = atomic_load_explicit(&file->head, memory_order_acquire) - tail;
-
-    return n > AIGW_JOURNAL_RECORDS ? AIGW_JOURNAL_RECORDS : n;
-}
-
-
-static int
-aigw_journal_is_valid(const aigw_journal_file_t *file, const char *store)
-{
-    return file->magic == AIGW_JOURNAL_MAGIC
-           && file->layout == AIGW_LIVE_LAYOUT
-           && file->records == AIGW_JOURNAL_RECORDS
-           && memcmp(file->store, store, AIGW_STORE_ID_LEN) == 0;
-}
-
-
-static uint32_t
-aigw_journal_crc(const aigw_journal_record_t *record)
-{
-    uint32_t  crc;
-
-    crc = aigw_crc32c(0, record, offsetof(aigw_journal_record_t, crc));
-
-    return aigw_crc32c(crc, record->row, record->len);
-}
-
-
-/* --- the writer --- */
 
 /* AIGW_EBUSY: somebody has claimed it. AIGW_ECORRUPT: nobody has, but it is of
    another layout or store, or damaged. */
@@ -186,6 +143,74 @@ aigw_journal_find(aigw_live_t *live, aigw_journal_t *j,
 }
 
 
+static void
+aigw_journal_drop(aigw_journal_t *j)
+{
+    munmap(j->file, sizeof(*j->file));
+    close(j->fd);
+}
+
+
+aigw_err_t
+aigw_journal_recover(aigw_live_t *live, unsigned slot)
+{
+    aigw_err_t      err;
+    aigw_journal_t  j;
+
+    err = aigw_journal_take(live, slot, &j);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    if (atomic_load(&j.file->in_flight) > 0) {
+        if (aigw_live_is_current(live)) {
+            (void) aigw_flight_recover(live, &j);
+        } else {
+            err = AIGW_EBUSY;
+        }
+    }
+
+    aigw_journal_drop(&j);
+
+    return err;
+}
+
+
+/* Settles what is left in flight in this journal and in others of the dead. */
+static aigw_err_t
+aigw_journal_heal(aigw_live_t *live, aigw_journal_t *j,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    ino_t       inode[AIGW_JOURNAL_MAX];
+    unsigned    slot;
+    aigw_err_t  err;
+
+    if (atomic_load(&j->file->in_flight) > 0) {
+        if (!aigw_live_is_current(live)) {
+            aigw_live_dir_fault(fault, "the counters in '%s' have been made"
+                                " anew just now", live->path);
+            aigw_journal_drop(j);
+            return AIGW_EBUSY;
+        }
+
+        (void) aigw_flight_recover(live, j);
+    }
+
+    aigw_flight_init(j);
+    aigw_live_dir_journals(live->path, inode);
+
+    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
+        if (slot != j->slot && inode[slot] != 0) {
+            /* one that lives, or cannot be read, is somebody else's */
+            err = aigw_journal_recover(live, slot);
+            (void) err;
+        }
+    }
+
+    return AIGW_OK;
+}
+
+
 aigw_err_t
 aigw_journal_claim(aigw_live_t *live, aigw_journal_t **journal,
     char fault[AIGW_FAULT_LEN + 1])
@@ -209,6 +234,11 @@ aigw_journal_claim(aigw_live_t *live, aigw_journal_t **journal,
     }
 
     err = aigw_journal_find(live, j, fault);
+
+    if (err == AIGW_OK) {
+        err = aigw_journal_heal(live, j, fault);
+    }
+
     aigw_live_dir_unlock(lock);
 
     if (err != AIGW_OK) {
@@ -234,9 +264,25 @@ aigw_journal_release(aigw_journal_t *journal)
         return;
     }
 
-    munmap(journal->file, sizeof(*journal->file));
-    close(journal->fd);
+    aigw_journal_drop(journal);
     free(journal);
+}
+
+
+/* Records that are there or will be: one for each call in flight. */
+static uint64_t
+aigw_journal_promised(const aigw_journal_file_t *file)
+{
+    return atomic_load_explicit(&file->head, memory_order_relaxed)
+           - atomic_load_explicit(&file->tail, memory_order_acquire)
+           + atomic_load_explicit(&file->in_flight, memory_order_relaxed);
+}
+
+
+int
+aigw_journal_has_room(const aigw_journal_file_t *file)
+{
+    return aigw_journal_promised(file) < AIGW_JOURNAL_HIGH;
 }
 
 
@@ -250,14 +296,11 @@ aigw_journal_ready(const aigw_journal_t *journal, int64_t now_ms)
     head = atomic_load_explicit(&file->head, memory_order_relaxed);
     tail = atomic_load_explicit(&file->tail, memory_order_acquire);
 
-    if (head == tail) {
-        return AIGW_OK;
-    }
-
     oldest = &file->ring[(tail + 1) % AIGW_JOURNAL_RECORDS];
 
-    return head - tail >= AIGW_JOURNAL_HIGH
-           || now_ms - oldest->time_ms >= AIGW_JOURNAL_STALE_MS
+    return !aigw_journal_has_room(file)
+           || (head != tail
+               && now_ms - oldest->time_ms >= AIGW_JOURNAL_STALE_MS)
            ? AIGW_EFULL : AIGW_OK;
 }
 
@@ -283,146 +326,54 @@ aigw_journal_new_id(aigw_journal_t *journal, int64_t now_ms,
 }
 
 
-aigw_err_t
-aigw_journal_append(aigw_journal_t *journal, const aigw_row_t *row)
+void
+aigw_journal_write(aigw_journal_file_t *file, const aigw_row_t *row,
+    uint64_t *planned)
 {
-    uint64_t                head;
-    aigw_journal_file_t    *file = journal->file;
+    uint64_t                seq;
     aigw_journal_record_t  *record;
 
-    head = atomic_load_explicit(&file->head, memory_order_relaxed);
+    seq = atomic_load_explicit(&file->head, memory_order_relaxed) + 1;
+    record = &file->ring[seq % AIGW_JOURNAL_RECORDS];
 
-    if (head - atomic_load_explicit(&file->tail, memory_order_acquire)
-        >= AIGW_JOURNAL_RECORDS)
-    {
-        return AIGW_EFULL;
-    }
-
-    head++;
-    record = &file->ring[head % AIGW_JOURNAL_RECORDS];
-
-    record->seq = head;
+    record->seq = seq;
     record->time_ms = row->settled_ms > row->time_ms ? row->settled_ms
                                                      : row->time_ms;
     record->len = (uint32_t) aigw_record_pack_row(row, record->row);
     record->crc = aigw_journal_crc(record);
-
-    atomic_store_explicit(&file->head, head, memory_order_release);
-
-    return AIGW_OK;
-}
-
-
-/* --- the readers --- */
-
-static void
-aigw_journal_unmap(aigw_journal_map_t *map)
-{
-    if (map->file != NULL) {
-        munmap(map->file, sizeof(*map->file));
-        map->file = NULL;
-    }
-}
-
-
-aigw_err_t
-aigw_journal_map_all(const char *dir, const char store[AIGW_STORE_ID_LEN],
-    aigw_journals_t *journals)
-{
-    void                *file;
-    char                 name[AIGW_LIVE_NAME_LEN + 1];
-    ino_t                inode[AIGW_JOURNAL_MAX];
-    unsigned             slot;
-    aigw_err_t           err;
-    aigw_journal_map_t  *map;
-
-    aigw_live_dir_journals(dir, inode);
-
-    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
-        map = &journals->map[slot];
-
-        /* one that was unlinked may still have a writer: drain it */
-        if (inode[slot] == 0 || inode[slot] == map->inode) {
-            continue;
-        }
-
-        aigw_journal_unmap(map);
-        snprintf(name, sizeof(name), AIGW_LIVE_JOURNAL, slot);
-
-        err = aigw_live_dir_map(dir, name, sizeof(*map->file), &file, NULL);
-
-        if (err != AIGW_OK && err != AIGW_ENOTFOUND && err != AIGW_ECORRUPT) {
-            return err;
-        }
-
-        map->inode = inode[slot];
-
-        if (err == AIGW_OK) {
-            map->file = file;
-
-            if (!aigw_journal_is_valid(map->file, store)) {
-                aigw_journal_unmap(map);
-            }
-        }
-    }
-
-    return AIGW_OK;
+    *planned = seq;
 }
 
 
 void
-aigw_journal_unmap_all(aigw_journals_t *journals)
+aigw_journal_publish(aigw_journal_file_t *file, uint64_t planned)
 {
-    unsigned  slot;
-
-    for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
-        aigw_journal_unmap(&journals->map[slot]);
+    if (atomic_load_explicit(&file->head, memory_order_relaxed) < planned) {
+        atomic_store_explicit(&file->head, planned, memory_order_release);
     }
 }
 
 
 aigw_err_t
-aigw_journal_pending(aigw_store_t *store, const aigw_journal_file_t *file,
-    uint64_t *after, uint64_t *head)
+aigw_journal_append(aigw_journal_t *journal, const aigw_row_t *row)
 {
-    uint64_t    mark, tail, last;
-    aigw_err_t  err;
+    uint64_t              planned;
+    aigw_journal_file_t  *file = journal->file;
 
-    err = aigw_store_get_watermark(store, file->id, &mark);
-    if (err != AIGW_OK) {
-        return err;
+    if (aigw_journal_promised(file) >= AIGW_JOURNAL_RECORDS) {
+        return AIGW_EFULL;
     }
 
-    tail = atomic_load_explicit(&file->tail, memory_order_acquire);
-    last = atomic_load_explicit(&file->head, memory_order_acquire);
-    mark = mark > tail ? mark : tail;
-
-    if (mark > last || last - mark > AIGW_JOURNAL_RECORDS) {
-        return AIGW_ECORRUPT;
-    }
-
-    *after = mark;
-    *head = last;
+    aigw_journal_write(file, row, &planned);
+    aigw_journal_publish(file, planned);
 
     return AIGW_OK;
 }
 
 
-aigw_err_t
-aigw_journal_read(const aigw_journal_file_t *file, uint64_t seq,
-    aigw_row_t *row)
+unsigned
+aigw_journal_flights(const aigw_journal_t *journal)
 {
-    aigw_journal_record_t  record;
-
-    /* a copy: what is checked is what is used, whoever writes there */
-    memcpy(&record, &file->ring[seq % AIGW_JOURNAL_RECORDS], sizeof(record));
-
-    if (record.seq != seq || record.len > AIGW_ROW_PACKED_MAX
-        || record.crc != aigw_journal_crc(&record)
-        || aigw_record_unpack_row(record.row, record.len, row) != AIGW_OK)
-    {
-        return AIGW_ECORRUPT;
-    }
-
-    return AIGW_OK;
+    return (unsigned) atomic_load_explicit(&journal->file->in_flight,
+                                           memory_order_relaxed);
 }

@@ -36,16 +36,15 @@ aigw_live_mix(uint64_t x)
 }
 
 
-/* An account's slot; made if missing and asked for. NULL: there is none. */
-static aigw_live_slot_t *
-aigw_live_find(aigw_live_counters_t *counters, aigw_account_kind_t kind,
+aigw_live_slot_t *
+aigw_live_slot(aigw_live_counters_t *counters, aigw_account_kind_t kind,
     uint64_t id, int make)
 {
     unsigned           n;
     uint64_t           tag, seen, i;
     aigw_live_slot_t  *slot;
 
-    tag = (uint64_t) kind << 56 | (id & ((UINT64_C(1) << 56) - 1));
+    tag = AIGW_LIVE_TAG(kind, id);
     i = aigw_live_mix(tag);
 
     for (n = 0; n < AIGW_LIVE_PROBES; n++) {
@@ -74,25 +73,37 @@ aigw_live_find(aigw_live_counters_t *counters, aigw_account_kind_t kind,
 
 aigw_err_t
 aigw_live_add(aigw_live_counters_t *counters, aigw_account_kind_t kind,
-    uint64_t id, int64_t cost_nano)
+    uint64_t id, int64_t spent_nano, int64_t held_nano)
 {
-    int64_t            spent, sum;
+    uint64_t           op = AIGW_LIVE_OP(AIGW_LIVE_ANYBODY, 0);
     aigw_live_slot_t  *slot;
 
-    slot = aigw_live_find(counters, kind, id, 1);
+    slot = aigw_live_slot(counters, kind, id, 1);
     if (slot == NULL) {
         return AIGW_EFULL;
     }
 
-    spent = atomic_load_explicit(&slot->spent_nano, memory_order_relaxed);
+    if (spent_nano != 0) {
+        aigw_live_cell_add(counters, AIGW_LIVE_ANYBODY, &slot->spent,
+                           spent_nano, op);
+    }
 
-    do {
-        if (__builtin_add_overflow(spent, cost_nano, &sum)) {
-            sum = INT64_MAX;
-        }
-    } while (!atomic_compare_exchange_weak(&slot->spent_nano, &spent, sum));
+    if (held_nano != 0) {
+        aigw_live_cell_add(counters, AIGW_LIVE_ANYBODY, &slot->held, held_nano,
+                           op);
+    }
 
     return AIGW_OK;
+}
+
+
+/* held first: a settlement raises spent before it lowers held, so that the two
+   together are never too little. */
+static void
+aigw_live_look(const aigw_live_slot_t *slot, int64_t *spent, int64_t *held)
+{
+    *held = atomic_load_explicit(&slot->held.value, memory_order_acquire);
+    *spent = atomic_load_explicit(&slot->spent.value, memory_order_acquire);
 }
 
 
@@ -105,14 +116,13 @@ aigw_live_admit(aigw_live_t *live,
     aigw_live_slot_t  *slot;
 
     for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
-        slot = aigw_live_find(live->counters, account[i].kind, account[i].id,
+        slot = aigw_live_slot(live->counters, account[i].kind, account[i].id,
                               1);
         if (slot == NULL) {
             return AIGW_EFULL;
         }
 
-        spent = atomic_load_explicit(&slot->spent_nano, memory_order_relaxed);
-        held = atomic_load_explicit(&slot->held_nano, memory_order_relaxed);
+        aigw_live_look(slot, &spent, &held);
 
         if (aigw_limit_left(account[i].limit_nano, spent, held) == 0) {
             *which = i;
@@ -133,7 +143,7 @@ aigw_live_charge(aigw_live_t *live,
 
     for (i = 0; i < AIGW_LIVE_LEVELS && cost_nano > 0; i++) {
         err = aigw_live_add(live->counters, account[i].kind, account[i].id,
-                            cost_nano);
+                            cost_nano, 0);
 
         /* admission made the slot; the ledger has the sum in any case */
         (void) err;
@@ -145,10 +155,43 @@ void
 aigw_live_read(const aigw_live_t *live, aigw_account_kind_t kind, uint64_t id,
     int64_t *spent_nano, int64_t *held_nano)
 {
-    aigw_live_slot_t  *slot = aigw_live_find(live->counters, kind, id, 0);
+    aigw_live_slot_t  *slot = aigw_live_slot(live->counters, kind, id, 0);
 
-    *spent_nano = slot == NULL ? 0 : atomic_load(&slot->spent_nano);
-    *held_nano = slot == NULL ? 0 : atomic_load(&slot->held_nano);
+    *spent_nano = 0;
+    *held_nano = 0;
+
+    if (slot != NULL) {
+        aigw_live_look(slot, spent_nano, held_nano);
+    }
+}
+
+
+int64_t
+aigw_live_free(const aigw_live_t *live,
+    const aigw_live_account_t account[AIGW_LIVE_LEVELS], int64_t *left_nano,
+    unsigned *which)
+{
+    int64_t   spent, held, free, left;
+    int64_t   least = INT64_MAX, least_left = INT64_MAX;
+    unsigned  i, binds = 0;
+
+    for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        aigw_live_read(live, account[i].kind, account[i].id, &spent, &held);
+        free = aigw_limit_left(account[i].limit_nano, spent, held);
+        left = aigw_limit_left(account[i].limit_nano, spent, 0);
+
+        if (free < least) {
+            least = free;
+            binds = i;
+        }
+
+        least_left = left < least_left ? left : least_left;
+    }
+
+    *left_nano = least_left;
+    *which = binds;
+
+    return least;
 }
 
 
@@ -179,6 +222,28 @@ aigw_live_may_log_refusal(aigw_live_t *live, uint64_t who, int64_t now_ms)
     } while (!atomic_compare_exchange_weak(bucket, &seen, next));
 
     return 1;
+}
+
+
+int
+aigw_live_is_current(const aigw_live_t *live)
+{
+    int                    same;
+    void                  *map;
+    aigw_live_counters_t  *counters;
+
+    if (aigw_live_dir_map(live->path, AIGW_LIVE_COUNTERS, sizeof(*counters),
+                          &map, NULL)
+        != AIGW_OK)
+    {
+        return 0;
+    }
+
+    counters = map;
+    same = counters->id == live->counters->id;
+    munmap(map, sizeof(*counters));
+
+    return same;
 }
 
 
@@ -331,6 +396,7 @@ aigw_live_stats(const aigw_live_t *live, aigw_live_stats_t *stats)
         if (journals.map[i].file != NULL) {
             stats->journals++;
             stats->undrained += aigw_journal_undrained(journals.map[i].file);
+            stats->in_flight += atomic_load(&journals.map[i].file->in_flight);
         }
     }
 

@@ -1,13 +1,15 @@
 /*
  * Building the counters after a boot, a loss or a change of layout: the sums
- * of the store plus what the journals hold beyond its watermarks. Must leave
- * the store as it is, and show nobody a half-built file.
+ * of the store plus what the journals hold beyond its watermarks, and what is
+ * in flight. Must leave the store as it is, and show nobody a half-built file.
  */
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "aigw_time.h"
 #include "aigw_live_internal.h"
 
 
@@ -19,7 +21,7 @@ static aigw_err_t
 aigw_live_build_sum(void *data, aigw_account_kind_t kind, uint64_t id,
     const aigw_sums_t *sums)
 {
-    return aigw_live_add(data, kind, id, sums->cost_nano);
+    return aigw_live_add(data, kind, id, sums->cost_nano, 0);
 }
 
 
@@ -33,15 +35,15 @@ aigw_live_build_row(aigw_live_counters_t *counters, const aigw_row_t *row)
     }
 
     err = aigw_live_add(counters, AIGW_ACCOUNT_KEY, row->key_id,
-                        row->cost_nano);
+                        row->cost_nano, 0);
     if (err == AIGW_OK) {
         err = aigw_live_add(counters, AIGW_ACCOUNT_PROJECT, row->project_id,
-                            row->cost_nano);
+                            row->cost_nano, 0);
     }
 
     if (err == AIGW_OK) {
         err = aigw_live_add(counters, AIGW_ACCOUNT_USER, row->user_id,
-                            row->cost_nano);
+                            row->cost_nano, 0);
     }
 
     return err;
@@ -55,6 +57,11 @@ aigw_live_build_journal(aigw_live_counters_t *counters, aigw_store_t *store,
     uint64_t    seq, head;
     aigw_row_t  row;
     aigw_err_t  err;
+
+    err = aigw_flight_build(counters, file);
+    if (err != AIGW_OK) {
+        return err;
+    }
 
     err = aigw_journal_pending(store, file, &seq, &head);
 
@@ -100,6 +107,32 @@ aigw_live_build_fill(aigw_live_counters_t *counters, const char *dir,
 }
 
 
+static aigw_err_t
+aigw_live_build_head(aigw_live_counters_t *counters, aigw_store_t *store)
+{
+    unsigned  i;
+    uint64_t  start = (uint64_t) aigw_time_now_ms() << 10;
+
+    if (getrandom(&counters->id, sizeof(counters->id), 0)
+        != sizeof(counters->id))
+    {
+        return AIGW_ECRYPTO;
+    }
+
+    counters->magic = AIGW_LIVE_MAGIC;
+    counters->layout = AIGW_LIVE_LAYOUT;
+    counters->accounts = AIGW_LIVE_ACCOUNTS;
+    memcpy(counters->store, aigw_store_id(store).data, AIGW_STORE_ID_LEN);
+
+    /* beyond what earlier counters have seen: entries in flight name it */
+    for (i = 0; i < AIGW_JOURNAL_MAX; i++) {
+        atomic_store(&counters->writers[i].seq, start);
+    }
+
+    return AIGW_OK;
+}
+
+
 aigw_err_t
 aigw_live_build(const char *dir, aigw_store_t *store,
     char fault[AIGW_FAULT_LEN + 1])
@@ -125,12 +158,12 @@ aigw_live_build(const char *dir, aigw_store_t *store,
     }
 
     counters = map;
-    counters->magic = AIGW_LIVE_MAGIC;
-    counters->layout = AIGW_LIVE_LAYOUT;
-    counters->accounts = AIGW_LIVE_ACCOUNTS;
-    memcpy(counters->store, aigw_store_id(store).data, AIGW_STORE_ID_LEN);
 
-    err = aigw_live_build_fill(counters, dir, store);
+    err = aigw_live_build_head(counters, store);
+
+    if (err == AIGW_OK) {
+        err = aigw_live_build_fill(counters, dir, store);
+    }
 
     if (err == AIGW_OK) {
         atomic_store_explicit(&counters->complete, 1, memory_order_release);

@@ -139,6 +139,17 @@ request_count(aigw_request_t *req, const aigw_json_value_t *value, int64_t max,
 
 
 static aigw_err_t
+request_own_limit(aigw_request_t *req, const aigw_json_value_t *value,
+    unsigned which, int64_t *limit)
+{
+    req->limit_start[which] = value->start;
+    req->limit_bytes[which] = (uint32_t) (value->end - value->start);
+
+    return request_count(req, value, REQUEST_TOKENS_MAX, limit);
+}
+
+
+static aigw_err_t
 request_options_value(aigw_request_t *req, const aigw_json_value_t *value)
 {
     switch (value->event) {
@@ -220,11 +231,10 @@ request_value(void *ctx, const aigw_json_value_t *value)
         return request_options_value(req, value);
 
     case N_MAX_TOKENS:
-        return request_count(req, value, REQUEST_TOKENS_MAX, &req->max_tokens);
+        return request_own_limit(req, value, 0, &req->max_tokens);
 
     case N_MAX_COMPLETION:
-        return request_count(req, value, REQUEST_TOKENS_MAX,
-                             &req->max_completion_tokens);
+        return request_own_limit(req, value, 1, &req->max_completion_tokens);
 
     case N_N:
         return request_count(req, value, REQUEST_N_MAX, &req->n);
@@ -296,9 +306,17 @@ aigw_request_finish(aigw_request_t *req)
 }
 
 
+int64_t
+aigw_request_limit(const aigw_request_t *req)
+{
+    return req->max_tokens > req->max_completion_tokens
+           ? req->max_tokens : req->max_completion_tokens;
+}
+
+
 unsigned
-aigw_request_splices(const aigw_request_t *req,
-    aigw_request_splice_t splice[AIGW_REQUEST_SPLICES])
+aigw_request_usage_splice(const aigw_request_t *req,
+    aigw_request_splice_t *splice)
 {
     static const aigw_str_t  options =
         aigw_str("\"stream_options\":{\"include_usage\":true},");
@@ -336,11 +354,59 @@ aigw_request_splices(const aigw_request_t *req,
 }
 
 
-void
+unsigned
 aigw_request_model_splice(const aigw_request_t *req, aigw_str_t text,
     aigw_request_splice_t *splice)
 {
     splice->offset = req->model_start;
     splice->blank = req->model_bytes;
     splice->text = text;
+
+    return 1;
+}
+
+
+unsigned
+aigw_request_limit_splices(const aigw_request_t *req, int64_t limit,
+    aigw_str_t number, aigw_str_t member, aigw_request_splice_t splice[2])
+{
+    unsigned       i, n = 0;
+    const int64_t  own[] = { req->max_tokens, req->max_completion_tokens };
+    const int      none = aigw_request_limit(req) < 0;
+
+    for (i = 0; i < 2; i++) {
+        if (none ? req->limit_bytes[i] && n == 0 : own[i] > limit) {
+            splice[n].offset = req->limit_start[i];
+            splice[n].blank = req->limit_bytes[i];
+            splice[n].text = number;
+            n++;
+        }
+    }
+
+    if (n == 0 && none) {
+        splice->offset = req->root_start;
+        splice->blank = 0;
+        splice->text = member;
+        n = 1;
+    }
+
+    return n;
+}
+
+
+void
+aigw_request_sort_splices(aigw_request_splice_t *splice, unsigned n)
+{
+    unsigned               i, k;
+    aigw_request_splice_t  moved;
+
+    for (i = 1; i < n; i++) {
+        moved = splice[i];
+
+        for (k = i; k > 0 && splice[k - 1].offset > moved.offset; k--) {
+            splice[k] = splice[k - 1];
+        }
+
+        splice[k] = moved;
+    }
 }

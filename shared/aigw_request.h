@@ -18,7 +18,7 @@
 #include "aigw_verdict.h"
 
 
-#define AIGW_REQUEST_SPLICES  2
+#define AIGW_REQUEST_SPLICES  4       /* of all kinds together, at most */
 
 /*
  * One edit of the body that keeps offsets of the original: `blank` bytes at
@@ -56,6 +56,8 @@ typedef struct {
     uint64_t       include_start;     /* first byte of include_usage's value */
     uint64_t       model_start;       /* model: its value's first byte */
     uint32_t       model_bytes;       /* as it stands there, with its quotes */
+    uint64_t       limit_start[2];    /* max_tokens, max_completion_tokens */
+    uint32_t       limit_bytes[2];    /* as they stand there; 0: absent */
     uint8_t        options_type;      /* aigw_json_type_t, 0 = absent */
     uint8_t        include_type;
     unsigned       options_empty:1;
@@ -79,16 +81,29 @@ aigw_err_t aigw_request_feed(aigw_request_t *req, const unsigned char *data,
  */
 aigw_err_t aigw_request_finish(aigw_request_t *req) AIGW_CHECKED;
 
+/* The limit that the body sets for one output, the larger if it has both; -1 if
+   it has none. */
+int64_t aigw_request_limit(const aigw_request_t *req);
+
 /*
- * The edits that make a streaming body ask for include_usage; none if it does
- * already or does not stream. Returns their number.
+ * The edit that makes a streaming body ask for include_usage; none if it does
+ * already or does not stream. Each of these returns the number of its edits.
  */
-unsigned aigw_request_splices(const aigw_request_t *req,
-    aigw_request_splice_t splice[AIGW_REQUEST_SPLICES]);
+unsigned aigw_request_usage_splice(const aigw_request_t *req,
+    aigw_request_splice_t *splice);
 
 /* The edit that names another model: `text` is a JSON string with its quotes
    (borrowed by the splice). */
-void aigw_request_model_splice(const aigw_request_t *req, aigw_str_t text,
+unsigned aigw_request_model_splice(const aigw_request_t *req, aigw_str_t text,
     aigw_request_splice_t *splice);
+
+/* The edits that set the output limit: `number` (limit's digits) in each member
+   that the body has for it and that is above, else `member` (all of it, with a
+   comma behind) as a new one. Both borrowed. */
+unsigned aigw_request_limit_splices(const aigw_request_t *req, int64_t limit,
+    aigw_str_t number, aigw_str_t member, aigw_request_splice_t splice[2]);
+
+/* Brings n edits into the order in which they are to be made. */
+void aigw_request_sort_splices(aigw_request_splice_t *splice, unsigned n);
 
 #endif /* AIGW_REQUEST_H */

@@ -48,6 +48,10 @@ static const aigw_verdict_info_t  verdicts[AIGW_VERDICT_MAX] = {
     [AIGW_VERDICT_QUOTA_SPENT] =
         { 429, AIGW_RETRY_NEVER, "insufficient_quota", "insufficient_quota",
           "The quota is spent. Ask your admin to raise it." },
+    [AIGW_VERDICT_QUOTA_IN_USE] =
+        { 429, AIGW_RETRY_AFTER, "rate_limit_error", "quota_in_use",
+          "What is left of the quota is held by calls in flight. Try again in"
+          " a second." },
     [AIGW_VERDICT_BODY_TOO_LARGE] =
         { 413, AIGW_RETRY_DEFAULT, REQUEST, "request_too_large",
           "The request body is larger than this gateway takes." },

@@ -43,6 +43,7 @@ typedef enum {
     AIGW_VERDICT_CLIENT_CLOSED,       /* the client left before the answer */
     AIGW_VERDICT_INTERNAL,
     AIGW_VERDICT_MODEL_UNKNOWN,       /* GET /v1/models/{id} */
+    AIGW_VERDICT_QUOTA_IN_USE,        /* held by other calls in flight */
 
     AIGW_VERDICT_MAX
 } aigw_verdict_t;

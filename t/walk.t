@@ -188,6 +188,9 @@ sub check_seen ($t, $upstream, $body) {
     if ($sent->{stream}) {
         ok($sent->{stream_options}{include_usage}, 'and is asked for usage');
 
+    } elsif ($upstream->{clamped}) {
+        is($sent->{max_tokens}, $upstream->{clamped}, 'and that limit');
+
     } else {
         is($seen->{body}, $body, 'and the body as it was sent');
     }

@@ -1,8 +1,8 @@
 /*
  * The scan of a request and its splices: the same verdict and facts for any
  * split; and the body with the splices in is one that needs none, asks for
- * usage, and says the same else (M_ALIAS: but for the model). Another library
- * reads it so, too.
+ * usage, and says the same else (M_ALIAS: but for the model; M_LIMIT: but for
+ * its output limit). Another library reads it so, too.
  */
 
 #include <cjson/cJSON.h>
@@ -13,8 +13,11 @@
 
 
 #define M_ALIAS  1                     /* mode: another model goes up */
+#define M_LIMIT  2                     /* mode: so many tokens, at most */
 
 static const char  other[] = "\"another\"";
+static const char  limit[] = "3";
+static const char  member[] = "\"max_tokens\":3,";
 
 
 static aigw_err_t
@@ -52,20 +55,29 @@ add_facts(const aigw_request_t *req)
 }
 
 
-/* The model's splice among the n others, in order. */
+/* The edits that the mode asks for, in order. */
 static unsigned
-add_alias(const aigw_request_t *req, aigw_request_splice_t *s, unsigned n)
+edits(const aigw_request_t *req, unsigned mode, aigw_request_splice_t *s)
 {
-    unsigned    i;
+    unsigned    n = aigw_request_usage_splice(req, s);
     aigw_str_t  text = { sizeof(other) - 1, other };
+    aigw_str_t  number = { sizeof(limit) - 1, limit };
+    aigw_str_t  whole = { sizeof(member) - 1, member };
 
-    for (i = n; i > 0 && s[i - 1].offset > req->model_start; i--) {
-        s[i] = s[i - 1];
+    fuzz_check((n == 0) == (!req->stream || req->include_usage), "if needed");
+
+    if (mode & M_ALIAS) {
+        n += aigw_request_model_splice(req, text, &s[n]);
     }
 
-    aigw_request_model_splice(req, text, &s[i]);
+    if (mode & M_LIMIT) {
+        n += aigw_request_limit_splices(req, 3, number, whole, &s[n]);
+    }
 
-    return n + 1;
+    fuzz_check(n <= AIGW_REQUEST_SPLICES, "not too many");
+    aigw_request_sort_splices(s, n);
+
+    return n;
 }
 
 
@@ -80,7 +92,8 @@ splice(const aigw_request_splice_t *s, unsigned n, const unsigned char *doc,
     for (i = 0; i < n; i++) {
         fuzz_check(s[i].offset >= pos && s[i].offset + s[i].blank <= len,
                    "splices lie in the body, in order");
-        fuzz_check(s[i].text.data == other || s[i].blank == 0
+        fuzz_check(s[i].text.data == other || s[i].text.data == limit
+                   || s[i].blank == 0
                    || memcmp(doc + s[i].offset, "null", s[i].blank) == 0
                    || memcmp(doc + s[i].offset, "false", s[i].blank) == 0,
                    "only null and false are blanked");
@@ -137,7 +150,7 @@ run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
     size_t                 facts, used, body_len;
     unsigned               n, i;
     aigw_request_t         req, again;
-    aigw_request_splice_t  s[AIGW_REQUEST_SPLICES + 1];
+    aigw_request_splice_t  s[AIGW_REQUEST_SPLICES];
 
     if (scan(&req, cut, doc, len) != AIGW_OK) {
         fuzz_check(req.verdict != AIGW_VERDICT_OK, "a refusal has a reason");
@@ -148,12 +161,7 @@ run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
 
     add_facts(&req);
     facts = fuzz_used;
-    n = aigw_request_splices(&req, s);
-    fuzz_check((n == 0) == (!req.stream || req.include_usage), "if needed");
-
-    if (cut->mode & M_ALIAS) {
-        n = add_alias(&req, s, n);
-    }
+    n = edits(&req, cut->mode, s);
 
     for (i = 0; i < n; i++) {
         fuzz_add_int((int64_t) s[i].offset);
@@ -168,12 +176,23 @@ run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
     body_len = splice(s, n, doc, len, body);
     fuzz_check(scan(&again, cut, body, body_len) == AIGW_OK,
                "it passes again");
-    fuzz_check(aigw_request_splices(&again, s) == 0, "and needs no splice");
+    fuzz_check(aigw_request_usage_splice(&again, s) == 0,
+               "and needs no splice");
 
     if (cut->mode & M_ALIAS) {
         fuzz_check(again.model_len == sizeof(other) - 3
                    && memcmp(again.model, other + 1, again.model_len) == 0,
                    "the other model");
+    }
+
+    if (cut->mode & M_LIMIT) {
+        fuzz_check(aigw_request_limit(&again) >= 1
+                   && aigw_request_limit(&again) <= 3, "the limit");
+        fuzz_check(again.n == req.n && again.stream == req.stream,
+                   "and nothing else");
+    }
+
+    if (cut->mode & (M_ALIAS|M_LIMIT)) {
         return;
     }
 

@@ -1,5 +1,5 @@
 # Quotas of key, project and user: spent to the last digit, then 429 that no
-# SDK retries. Show line 5, threats Q03, Q04, Q07.
+# SDK retries. Threats Q03, Q04, Q07, Q13.
 
 use v5.36;
 use FindBin;
@@ -12,12 +12,17 @@ use AIGW;
 my $t = AIGW->new(workers => 2);
 
 
+# Where input costs nothing, what a call costs is known to the digit.
+$t->json('price', 'set', 'out', '--prompt', '0', '--completion', '10');
+
+
 # A call of so many tokens, at 0.00001 each.
 sub spend ($key, $tokens) {
-    $t->sim->script(body => '{"usage":{"prompt_tokens":' . $tokens
-        . ',"completion_tokens":0,"total_tokens":' . $tokens . '}}');
+    $t->sim->script(body => '{"usage":{"prompt_tokens":7'
+        . ',"completion_tokens":' . $tokens . ',"total_tokens":'
+        . ($tokens + 7) . '}}');
 
-    return $t->chat($key);
+    return $t->chat($key, model => 'out');
 }
 
 
@@ -43,15 +48,16 @@ sub spent ($name, $r) {
 {
     my $key = $t->project('linger', '--quota', '0.0001');
 
-    $t->sim->script(body => '{"usage":{"prompt_tokens":10,'
-        . '"completion_tokens":0,"total_tokens":10}}');
+    $t->sim->script(body => '{"usage":{"prompt_tokens":1,'
+        . '"completion_tokens":10,"total_tokens":11}}');
 
-    my $c = $t->connect->ask(key => $key, json => AIGW::chat_body(),
+    my $c = $t->connect->ask(key => $key,
+        json => AIGW::chat_body(model => 'out'),
         headers => ['Connection', 'close']);
 
     is($c->response->status, 200, 'a client that does not hang up');
     is($t->row($c->{r})->{cost}, '0.0001', 'is charged within 1 s');
-    is($t->chat($key)->status, 429, 'and its quota is spent');
+    is($t->chat($key, model => 'out')->status, 429, 'and its quota is spent');
     $c->close;
 }
 
@@ -100,16 +106,19 @@ spent('a quota of 0', $t->chat($t->project('zero', '--quota', '0')));
 
 my $key = $t->project('over', '--quota', '0.0001');
 
-is(spend($key, 25)->status, 200, 'a call that costs more than is left');
+my $over = spend($key, 25);
+
+is($over->status, 200, 'Q13: a call that costs more than was held');
+is($over->header('x-aigw-clamped'), '10', 'though it was told to stop at 10');
+is_deeply($t->row($over)->{flags}, ['over_hold', 'clamped'], 'is flagged');
 spent('then nothing more', $t->chat($key));
 is($t->json('project', 'show', 'over')->{spent}, '0.00025',
     'charged truthfully');
 is($t->json('project', 'show', 'over')->{remaining}, '0',
     'and not below zero for display');
 
-$key = $t->project('tiny', '--quota', '0.000000001');
-is(spend($key, 1)->status, 200, 'one nano-unit is something left');
-spent('and then not', $t->chat($key));
+spent('what does not pay a token is not left',
+    $t->chat($t->project('tiny', '--quota', '0.000009999'), model => 'out'));
 
 
 # --- what the quota does not stop ---

@@ -37,6 +37,7 @@ my $r = $c->response;
 is($r->body, "$text${text}data: [DONE]\n\n", 'the stream ends as it should');
 is($t->row($r)->{total_tokens}, 26, 'the old worker writes its row');
 
+$c->close;
 ok(AIGW::Process::gone(5, @old), 'and goes');
 
 
@@ -98,9 +99,10 @@ is($t->json('project', 'show', 'alice')->{spent}, $before->{spent},
 
 my $limited = $t->project('bob', '--quota', '0.0001');
 
-$t->sim->script(body => '{"usage":{"prompt_tokens":10,"completion_tokens":0,'
-    . '"total_tokens":10}}');
-is($t->chat($limited)->status, 200, 'a quota spent');
+$t->json('price', 'set', 'out', '--prompt', '0', '--completion', '10');
+$t->sim->script(body => '{"usage":{"prompt_tokens":1,"completion_tokens":10,'
+    . '"total_tokens":11}}');
+is($t->chat($limited, model => 'out')->status, 200, 'a quota spent');
 $t->wait_rows(64);
 is($t->stop, 0, 'nginx ends');
 File::Path::remove_tree($live);

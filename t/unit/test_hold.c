@@ -199,7 +199,11 @@ run(const hold_case_t *cases, size_t n,
         verdict = decide(&cases[i].call, &cases[i].room, &hold);
 
         if (!ok(verdict == cases[i].verdict && hold.hold_nano == cases[i].hold
-                && hold.limit == cases[i].limit, "%s", cases[i].name))
+                && hold.limit == cases[i].limit
+                && (verdict != AIGW_HOLD_FITS || cases[i].call.outputs == 0
+                    || hold.limit < 0
+                    || hold.tokens == hold.limit * cases[i].call.outputs),
+                "%s", cases[i].name))
         {
             printf("#   got %d, %" PRId64 ", %" PRId64 "\n", (int) verdict,
                    hold.hold_nano, hold.limit);

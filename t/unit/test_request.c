@@ -42,7 +42,7 @@ run(const char *input, size_t len, long cut)
                (int) req.max_tokens, (int) req.max_completion_tokens,
                (int) req.n, (int) req.best_of);
 
-    if (aigw_request_splices(&req, splice) == 0) {
+    if (aigw_request_usage_splice(&req, splice) == 0) {
         return;
     }
 
@@ -280,6 +280,78 @@ test_splices(void)
 }
 
 
+/* The body with its output limit set to 7. */
+static void
+run_limit(const char *input, size_t len, long cut)
+{
+    size_t                  pos = 0, n;
+    unsigned                i, count;
+    aigw_request_t          req;
+    unsigned char          *copy;
+    aigw_str_t              number = aigw_str("7");
+    aigw_str_t              member = aigw_str("\"max_tokens\":7,");
+    aigw_request_splice_t   splice[AIGW_REQUEST_SPLICES];
+
+    aigw_request_init(&req);
+
+    for (pos = 0; pos < len; pos += n) {
+        n = pieces_len(pos, len, cut);
+        copy = pieces_copy(input + pos, n);
+
+        if (aigw_request_feed(&req, copy, n) != AIGW_OK) {
+            pieces_add("refused");
+        }
+
+        free(copy);
+    }
+
+    count = aigw_request_usage_splice(&req, splice);
+    count += aigw_request_limit_splices(&req, 7, number, member,
+                                        &splice[count]);
+    aigw_request_sort_splices(splice, count);
+
+    for (pos = 0, i = 0; i < count; i++) {
+        pieces_add("%.*s%.*s", (int) (splice[i].offset - pos), input + pos,
+                   (int) splice[i].text.len, splice[i].text.data);
+        pos = (size_t) splice[i].offset + splice[i].blank;
+    }
+
+    pieces_add("%s", input + pos);
+}
+
+
+static void
+limited(const char *body, const char *want, const char *name)
+{
+    pieces_are(run_limit, body, strlen(body), want, name);
+}
+
+
+static void
+test_limit(void)
+{
+    limited("{\"model\":\"m\"}", "{\"max_tokens\":7,\"model\":\"m\"}",
+            "Q08 a limit where there was none");
+    limited("{\"model\":\"m\",\"max_tokens\": 1e3 }",
+            "{\"model\":\"m\",\"max_tokens\": 7 }", "Q08 a lower one");
+    limited("{\"max_completion_tokens\":8,\"model\":\"m\"}",
+            "{\"max_completion_tokens\":7,\"model\":\"m\"}",
+            "Q08 in its own member");
+    limited("{\"max_tokens\":null,\"model\":\"m\"}",
+            "{\"max_tokens\":7,\"model\":\"m\"}", "Q08 in place of null");
+    limited("{\"max_tokens\":3,\"max_completion_tokens\":9,\"model\":\"m\"}",
+            "{\"max_tokens\":3,\"max_completion_tokens\":7,\"model\":\"m\"}",
+            "Q08 what is lower is not raised");
+    limited("{\"max_tokens\":null,\"max_completion_tokens\":9,"
+            "\"model\":\"m\"}",
+            "{\"max_tokens\":null,\"max_completion_tokens\":7,"
+            "\"model\":\"m\"}", "Q08 nor is null beside it");
+    limited("{\"stream\":true,\"max_tokens\":9,\"model\":\"m\"}",
+            "{\"stream_options\":{\"include_usage\":true},\"stream\":true,"
+            "\"max_tokens\":7,\"model\":\"m\"}", "Q08 beside include_usage");
+}
+
+
 int
 main(void)
 {
@@ -290,6 +362,8 @@ main(void)
     test_counts();
     test_stream();
     test_splices();
+
+    test_limit();
 
     return done();
 }
