@@ -21,7 +21,7 @@ FLAGS    = $(CFLAGS) $(WARN) $(HARDEN) -Ishared -MMD -MP
 
 # Debian's, or the sources of any nginx: a release, or a checkout.
 NGINX_SRC ?= /usr/share/nginx/src
-NGINX_WITH := --with-compat --with-debug --with-threads --with-http_ssl_module --with-http_v2_module --with-http_auth_request_module --with-http_realip_module --with-http_stub_status_module --with-http_gunzip_module
+NGINX_WITH := --with-compat --with-debug --with-threads --with-http_ssl_module --with-http_v2_module --with-http_auth_request_module --with-http_realip_module --with-http_stub_status_module --with-http_gunzip_module --with-http_sub_module
 
 SHARED  := $(wildcard shared/*.c)
 CLI     := $(wildcard admin_cli/*.c)

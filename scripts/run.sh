@@ -139,10 +139,37 @@ make_store() {
 }
 
 
+# A file of docs/ as users include it, but for what is theirs to change: each
+# OLD in it becomes NEW.
+snippet() {
+    local file=$1 text
+    shift
+    text=$(cat "docs/$file")
+    while [ $# -gt 0 ]; do
+        case $text in
+            *"$1"*) text=${text//"$1"/"$2"} ;;
+            *) die "docs/$file has no '$1'" ;;
+        esac
+        shift 2
+    done
+    printf '%s\n' "$text" >"$state/$file"
+}
+
+
 write_conf() {
     local user=
     [ "$(id -u)" != 0 ] || user='user www-data;'
     mkdir -p "$state/tmp"
+    snippet aigw-http.conf \
+        'ai_gateway_store /var/lib/aigw;' 'ai_gateway_store store;' \
+        'upstream 4sapi {' "upstream $upstream {" \
+        'server 4sapi.com:443 ' "server $address "
+    snippet aigw-server.conf \
+        'ai_gateway_upstream 4sapi;' "ai_gateway_upstream $upstream;" \
+        '/var/log/nginx/aigw.log' 'access.log' \
+        'proxy_pass https://4sapi;' "proxy_pass $scheme://$upstream;" \
+        'Host 4sapi.com;' "Host ${url#*://};" \
+        'proxy_ssl_name 4sapi.com;' "proxy_ssl_name $host;"
     cat >"$state/nginx.conf" <<EOF
 # Written by \`make run\`, anew each time. An example to keep and to change is
 # nginx.conf.example.
@@ -157,14 +184,8 @@ events {
 }
 
 http {
-    ai_gateway_store store;
+    include aigw-http.conf;
 
-    log_format aigw '\$time_iso8601 \$remote_addr \$request_method \$uri \$status '
-                    '\${request_time}s project=\$ai_gateway_project '
-                    'key=\$ai_gateway_key model=\$ai_gateway_model '
-                    'prompt=\$ai_gateway_prompt_tokens '
-                    'completion=\$ai_gateway_completion_tokens '
-                    'cost=\$ai_gateway_cost verdict=\$ai_gateway_verdict';
     access_log access.log aigw;
 
     client_body_temp_path tmp/body;
@@ -173,35 +194,11 @@ http {
     uwsgi_temp_path tmp/uwsgi;
     scgi_temp_path tmp/scgi;
 
-    upstream $upstream {
-        server $address;
-        keepalive 32;
-    }
-
     server {
         listen 127.0.0.1:$port;
         server_name localhost;
 
-        location /v1/ {
-            ai_gateway on;
-            ai_gateway_upstream $upstream;
-
-            proxy_pass $scheme://$upstream;
-            proxy_http_version 1.1;
-            proxy_set_header Host ${url#*://};
-            proxy_set_header Connection "";
-            proxy_set_header Accept-Encoding "";
-            proxy_ssl_server_name on;
-            proxy_ssl_name $host;
-            proxy_ssl_verify on;
-            proxy_ssl_verify_depth 5;
-            proxy_ssl_trusted_certificate $ca;
-            proxy_read_timeout 600s;
-            proxy_ignore_client_abort on;
-
-            client_max_body_size 64m;
-            client_body_buffer_size 1m;
-        }
+        include aigw-server.conf;
 
         location / {
             return 404;

@@ -83,6 +83,19 @@ is($first->{AIGW_BASE_URL}, "http://127.0.0.1:$port/v1", 'the base URL');
 like(AIGW::slurp("/proc/$first->{AIGW_NGINX_PID}/cmdline"),
     qr/^nginx: master process/, 'the pid is the master\'s');
 
+my $state = $first->{AIGW_STORE} =~ s/\/store$//r;
+
+for my $file ('aigw-http.conf', 'aigw-server.conf') {
+    my %runs = map { $_ => 1 } split /\n/, AIGW::slurp("$state/$file");
+    my @other = grep { !$runs{$_} }
+        split /\n/, AIGW::slurp("$AIGW::root/docs/$file");
+
+    like(AIGW::slurp("$state/nginx.conf"), qr/^\s*include $file;$/m,
+        "$file is what runs");
+    is_deeply([grep { !/4sapi|\/var\// } @other], [],
+        '... with names and paths of its own');
+}
+
 my ($plain, $stream) = $said =~ /^(curl .*)$/mg;
 
 ($exit, my $answer) = command('sh', '-c', "$plain -s");

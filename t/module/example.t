@@ -39,6 +39,17 @@ sub certificate ($file, $name) {
 }
 
 
+# The same name, no longer valid.
+sub expired ($file, $name) {
+    openssl(qw(req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes),
+        '-subj', "/CN=$name", '-addext', "subjectAltName=DNS:$name",
+        '-keyout', "$dir/$file.key", '-out', "$dir/$file.csr");
+    openssl(qw(x509 -req -copy_extensions copy -days -1), '-in',
+        "$dir/$file.csr", '-signkey', "$dir/$file.key", '-out',
+        "$dir/$file.pem");
+}
+
+
 sub put ($path, $text) {
     open my $fh, '>', $path or die "$path: $!\n";
     print $fh $text;
@@ -84,8 +95,32 @@ sub common ($t) {
 }
 
 
+# The example is right for Debian's nginx, and says what is other in a new one.
+sub listen_http2 ($text) {
+    my $new = version() >= 1.025001;
+    my ($line) = $example =~ /^\s*# `(http2 on;)` in a line of its own/m
+        or die "nginx.conf.example does not say how a new nginx has it\n";
+
+    $text =~ s/(\blisten [^;#]*) http2;/$1; $line/
+        or die "no HTTP/2 in:\n$text" if $new;
+
+    return $text;
+}
+
+
+# 1.022001 for nginx/1.22.1.
+sub version () {
+    my @v = qx($AIGW::nginx -v 2>&1) =~ m{nginx/(\d+)\.(\d+)\.(\d+)}
+        or die "no version of $AIGW::nginx\n";
+
+    return sprintf '%d.%03d%03d', @v;
+}
+
+
 sub gateway (%sim) {
-    return AIGW->new(start => 0, sim => [%sim]);
+    my $upstream = delete $sim{upstream};
+
+    return AIGW->new(start => 0, sim => [%sim], upstream => $upstream);
 }
 
 
@@ -187,22 +222,23 @@ sub upstream ($t, $key) {
 certificate('good', '4sapi.com');
 certificate('other', 'example.com');
 certificate('front', 'ai.example.com');
+expired('old', '4sapi.com');
 
 
 # --- nginx.conf.example ---
 
-sub start_example ($cert, $ca) {
+sub start_example ($cert, $ca, @options) {
     my $t = gateway('--tls-cert' => "$dir/$cert.pem", '--tls-key' =>
-        "$dir/$cert.key", '--delay-ms' => 20);
+        "$dir/$cert.key", '--delay-ms' => 20, @options);
 
     snippets($t, $ca);
-    put($t->dir . '/nginx.conf', replace($example, common($t),
+    put($t->dir . '/nginx.conf', listen_http2(replace($example, common($t),
         'load_module modules/' => "load_module $AIGW::build/",
         'worker_rlimit_nofile 16384;' => '',
         'worker_connections 4096;' => 'worker_connections 512;',
         '/etc/ssl/aigw/fullchain.pem' => "$dir/front.pem",
         '/etc/ssl/aigw/privkey.pem' => "$dir/front.key",
-        'listen 443 ' => 'listen 127.0.0.1:' . $t->port . ' '));
+        'listen 443 ' => 'listen 127.0.0.1:' . $t->port . ' ')));
     $t->start;
 
     return $t;
@@ -211,6 +247,7 @@ sub start_example ($cert, $ca) {
 for (
     ['other', 'other', 'H34 a certificate of another name'],
     ['good', 'other', 'H34 a certificate of an unknown signer'],
+    ['old', 'old', 'H34 a certificate that has expired'],
 ) {
     my ($cert, $ca, $what) = @$_;
     my $t = start_example($cert, $ca);
@@ -219,6 +256,45 @@ for (
     is($r->{status}, 502, $what);
     like($r->{body}, qr/"upstream_unavailable"/, 'its code');
     is($t->sim->count, 0, 'nothing was sent');
+
+    AIGW::Check::run($t);
+    $t->clean;
+}
+
+# An upstream that speaks no TLS, or speaks before it could have.
+for my $when ('at once', 'when asked') {
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 9)
+        or die "no port: $!\n";
+    my $t = start_example('good', 'good',
+        upstream => '127.0.0.1:' . $listen->sockport);
+    my $pid = fork // die "fork: $!\n";
+
+    if ($pid == 0) {
+        alarm 60;
+
+        while (my $c = $listen->accept) {
+            my ($answer, $got) = ("HTTP/1.1 200 OK\r\nContent-Type: application"
+                . "/json\r\nContent-Length: 9\r\n\r\n{\"own\":1}", '');
+
+            syswrite $c, $answer if $when eq 'at once';
+            sysread $c, $got, 65536;
+            syswrite $c, $answer if $when ne 'at once';
+            1 while sysread $c, $got, 65536, length $got;
+            put("$dir/got", $got);
+        }
+    }
+
+    my $r = curl($t, $t->project('alice'), AIGW::chat_body());
+    my $what = "H34 an answer without TLS, $when";
+
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    is($r->{status}, 502, $what) or diag $r->{body};
+    like($r->{body}, qr/"upstream_\w+"/, "$what: its code");
+    is(AIGW::slurp("$dir/got") =~ /\A\x16\x03/ ? 1 : 0, 1,
+        "$what: it got a ClientHello");
+    unlike(AIGW::slurp("$dir/got"), qr/Bearer|POST/, "$what: and no more");
+    is(($t->wait_rows(1))[0]{settled}, 'void', "$what: nothing is charged");
 
     AIGW::Check::run($t);
     $t->clean;
@@ -277,9 +353,10 @@ SKIP: {
     commands($t);
     snippets($t, 'good');
     mkdir "$d/sites-enabled";
-    put("$d/sites-enabled/mine", 'server { listen 127.0.0.1:' . $t->port
+    put("$d/sites-enabled/mine", listen_http2(
+        'server { listen 127.0.0.1:' . $t->port
         . " ssl http2; ssl_certificate $dir/front.pem;"
-        . " ssl_certificate_key $dir/front.key;\n$lines[2]}\n");
+        . " ssl_certificate_key $dir/front.key;\n$lines[2]}\n"));
     put("$d/mime.types", AIGW::slurp('/etc/nginx/mime.types'));
     $common{'http {'} .= "\n$lines[1]";
     put("$d/nginx.conf", $lines[0]

@@ -99,7 +99,7 @@ $t->sim->reset;
 
 for my $path (qw(/v1/ /v1/chat /v1/chat/completions/ /v1/chat/completions.json
     /v1/models/ /v1/Chat/completions /v1/completions/ /v1/embedding /v1/modelsx
-    /v1/responses /v1/messages /v1/files /v1/..;/admin /v1/..\\admin
+    //v1//chat /v1/responses /v1/messages /v1/files /v1/..;/admin /v1/..\\admin
     /v1/%252e%252e/admin /v1/a%0d%0aX:1 /v1/engines/gpt-4o/completions
     /v1/chat/completions%20 /v1/chat/completions;x=1
     /v1/openai/deployments/gpt-4o/chat/completions))
@@ -161,9 +161,13 @@ told('H17 OPTIONS on nothing', $t->request(method => 'OPTIONS',
 is($t->request(method => 'PUT', path => $row{chat})->status, 401,
     'H17 methods are told to those who have a key');
 
-for my $method (qw(TRACE CONNECT)) {
-    is($t->request(method => $method, path => $row{chat}, key => $key,
-        nginx => 1)->status, 405, "H18 $method: 405");
+is($t->request(method => 'TRACE', path => $row{chat}, key => $key,
+    nginx => 1)->status, 405, 'H18 TRACE: 405');
+
+# nginx refuses it; from 1.29.3 on it reads a host where the path should be
+for my $where ($row{chat}, '127.0.0.1:443') {
+    like($t->request(method => 'CONNECT', path => $where, key => $key,
+        nginx => 1)->status, qr/^40[05]$/, "H18 CONNECT $where: refused");
 }
 
 is($t->request(method => 'post', path => $row{chat}, key => $key,

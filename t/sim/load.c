@@ -182,7 +182,7 @@ client_write(client_t *client)
 
 
 /* Is the answer whole? By its length, got being all bytes of it so far; if
-   chunked, its end is looked for, not parsed. */
+   chunked, its last chunk is looked for, not parsed (a header may end in 0). */
 static int
 is_whole(const client_t *client)
 {
@@ -198,7 +198,7 @@ is_whole(const client_t *client)
                     "\r\nContent-Length: ", 18);
 
     if (length == NULL) {
-        return memcmp(client->in + client->len - 5, "0\r\n\r\n", 5) == 0;
+        return memcmp(client->in + client->len - 7, "\r\n0\r\n\r\n", 7) == 0;
     }
 
     return client->got >= (size_t) (head + 4 - client->in)

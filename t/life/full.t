@@ -1,0 +1,266 @@
+# No room: the disk below the store is full, or LMDB's map of it is. 503 in
+# JSON, nothing upstream, one line of each worker that says why. What was
+# charged stays charged, and with room again every call has its row, without a
+# restart. Threats S09, S10; design I4.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use AIGW;
+
+use constant { CALLS => 5000, COST => 250_000, WORKERS => 2 };
+
+my $mount;
+my $owner = $$;
+
+
+# A connection that the harness does not count.
+sub call ($t, $key) {
+    my $c = AIGW::HTTP->new($t->port);
+    my $r = $c->ask(key => $key, json => AIGW::chat_body())->response;
+
+    $c->close;
+    sleep 0.05;
+
+    return $r;
+}
+
+
+# Calls until twenty in a row are answered so, ten seconds at most: how many
+# were served.
+sub until_all ($t, $key, $status) {
+    my $deadline = time + 10;
+    my ($row, $served) = (0, 0);
+
+    while ($row < 20 && time < $deadline) {
+        my $got = call($t, $key)->status;
+
+        $row = $got == $status ? $row + 1 : 0;
+        $served += $got == 200;
+    }
+
+    is($row, 20, "all are $status");
+
+    return $served;
+}
+
+
+# Calls until there is no room: how many were served.
+sub fill ($t, $key) {
+    my $load = AIGW::Process->start(["$AIGW::build/aigw-sim", '--load',
+        'http://127.0.0.1:' . $t->port . '/v1/chat/completions',
+        '--connections', 8, '--requests', CALLS, '--key-file',
+        $t->secret_file('client', $key)]);
+    my $report = JSON::PP::decode_json($load->output(60) // '{}');
+
+    $load->wait;
+    is_deeply($report->{status}, { 200 => CALLS }, 'there is room in memory');
+
+    my $served = CALLS + until_all($t, $key, 503);
+    my $count = $t->sim->count;
+    my $r = call($t, $key);
+
+    is($r->status . ' ' . $r->code, '503 gateway_unavailable', 'the code');
+    is($r->header('content-type'), 'application/json', 'JSON');
+    like($r->header('retry-after') // '', qr/^[1-9]\d*$/, 'Retry-After');
+    is($t->sim->count, $count, 'nothing goes up');
+    is($count, $served, 'what was served had');
+
+    my @lines = grep { /ai_gateway (?:flusher:|cannot write) / }
+        split /\n/, AIGW::slurp($t->dir . '/error.log');
+
+    is(@lines, WORKERS, 'a line of each worker') or diag("@lines");
+
+    is(AIGW::Check::nano($t->json('project', 'show', 'alice')->{spent}),
+        $served * COST, 'what is spent is known all the while');
+
+    my ($exit, $out, $err) = $t->cli('usage', 'show');
+
+    like($err, qr/^warning: calls of the last moment may be missing/,
+        'what is not in the store yet is told');
+
+    return $served;
+}
+
+
+# With room again.
+sub mended ($t, $key, $served, @workers) {
+    my $start = time;
+
+    sleep 0.1 while call($t, $key)->status != 200 && time - $start < 5;
+    cmp_ok(time - $start, '<', 5, 'back within 5 s');
+    $served += 1 + until_all($t, $key, 200);
+    is($t->sim->count, $served, 'all of them went up');
+
+    my $deadline = time + 1;
+    my $usage;
+
+    do {
+        $usage = $t->json('usage', 'show');
+    } while ($usage->{calls} != $served && time < $deadline);
+
+    my @rows = grep { defined $_->{settled} } $t->rows;
+
+    is(@rows, $served, 'each has its row');
+    is(scalar(keys %{ { map { $_->{id} => 1 } @rows } }), $served,
+        'none twice');
+    is_deeply([AIGW::Check::sums($t, @rows)], [], 'sums');
+    is_deeply([$t->workers], \@workers, 'by the same workers');
+
+    # no finish(): the load's answers have no ids
+    is($t->stop, 0, 'nginx ends');
+    is_deeply([AIGW::Check::logs($t), AIGW::Check::secrets($t)], [],
+        'logs and secrets');
+}
+
+
+END {
+    if ($$ == $owner && defined $mount) {
+        my $status = $?;
+
+        system 'umount', '-l', $mount;
+        $? = $status;
+    }
+}
+
+
+# The store moves to a file system of a megabyte; 0 if there is none.
+sub small_disk ($t) {
+    my $d = $t->dir;
+
+    rename "$d/store", "$d/was" or die "$d/store: $!\n";
+    mkdir "$d/store" or die "$d/store: $!\n";
+
+    return 0 if system("mount -t tmpfs -o size=1m none $d/store 2>&1") != 0;
+
+    $mount = "$d/store";
+
+    return system("cp -a $d/was/. $mount && rm -r $d/was") == 0;
+}
+
+
+subtest 'S10 the disk is full' => sub {
+    my $t = AIGW->new(workers => WORKERS, start => 0);
+    my $key = $t->project('alice', '--quota', '1000000');
+    my $other = $t->project('bob');
+
+    plan skip_all => 'nothing can be mounted here' if !small_disk($t);
+
+    $t->configure;
+    $t->start;
+
+    my @workers = $t->workers;
+    my $served = fill($t, $key);
+    my ($exit, $out, $err) = $t->cli('key', 'create', '--project', 'alice',
+        '--name', 'more');
+
+    isnt($exit, 0, 'a new key has no room');
+    like($err, qr/^aigw: .*\S\n/, 'and one line says so');
+    is(($t->cli('key', 'revoke', 'default', '--project', 'bob', '--yes'))[0],
+        0, 'to revoke one needs none');
+    is(call($t, $other)->status, 401, 'it is revoked');
+    system("mount -o remount,size=64m $mount") == 0 or die "remount: $?\n";
+    mended($t, $key, $served, @workers);
+    system 'umount', $mount;
+    undef $mount;
+    $t->clean;
+};
+
+
+# A library that stands before LMDB's and makes its maps as small as a file
+# says: sizes of control and usage. Where it is, undef without a compiler.
+sub small_maps ($t) {
+    my $d = $t->dir;
+
+    open my $fh, '>', "$d/map.c" or die "$d/map.c: $!\n";
+    print $fh <<~'END';
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <lmdb.h>
+
+        int
+        mdb_env_set_mapsize(MDB_env *env, size_t size)
+        {
+            int (*next)(MDB_env *, size_t);
+            size_t  control, usage;
+            FILE   *f = fopen(getenv("MAP_SIZES"), "r");
+
+            next = (int (*)(MDB_env *, size_t)) dlsym(RTLD_NEXT, __func__);
+
+            if (size && fscanf(f, "%zu %zu", &control, &usage) == 2) {
+                size = size > (size_t) 1 << 30 ? usage : control;
+            }
+
+            fclose(f);
+            return next(env, size);
+        }
+        END
+    close $fh;
+
+    return system("cc -shared -fPIC -o $d/map.so $d/map.c -ldl") == 0
+        ? "$d/map.so" : undef;
+}
+
+
+sub sizes ($t, $control, $usage) {
+    open my $fh, '>', $t->dir . '/sizes' or die "sizes: $!\n";
+    print $fh "$control $usage\n";
+    close $fh;
+}
+
+
+subtest 'S09 the map is full' => sub {
+    plan skip_all => 'the sanitizer stands there' if $ENV{SANITIZE};
+
+    my $t = AIGW->new(workers => WORKERS, start => 0,
+        main => 'env LD_PRELOAD; env MAP_SIZES;');
+    my $key = $t->project('alice', '--quota', '1000000');
+    my $library = small_maps($t);
+
+    plan skip_all => 'no compiler' if !defined $library;
+
+    local $ENV{LD_PRELOAD} = $library;
+    local $ENV{MAP_SIZES} = $t->dir . '/sizes';
+
+    sizes($t, 1 << 30, 1 << 20);
+    $t->configure;
+    $t->start;
+
+    my @workers = $t->workers;
+    my $served = fill($t, $key);
+
+    # a command that drains, with a larger map: those of the workers follow
+    sizes($t, 1 << 30, 1 << 28);
+    $t->run('usage', 'show');
+    mended($t, $key, $served, @workers);
+
+    # control: only an admin writes there
+    my $stats = $t->json('store', 'stats');
+    my ($n, $exit, $out, $err) = (0);
+
+    $t->start;
+    sizes($t, $stats->{control_bytes} + 16384, 1 << 28);
+
+    do {
+        ($exit, $out, $err) = $t->cli('key', 'create', '--project', 'alice',
+            '--name', 'k' . ++$n);
+    } while ($exit == 0 && $n < 1000);
+
+    isnt($exit, 0, "key $n has no room");
+    like($err, qr/^aigw: .*no room/, 'it says so');
+    is(call($t, $key)->status, 200, 'calls go on');
+    sizes($t, 1 << 30, 1 << 28);
+    is(($t->cli('key', 'create', '--project', 'alice', '--name', 'more'))[0],
+        0, 'with a larger map there is room');
+    is(call($t, $key)->status, 200, 'calls go on in it');
+    is($t->stop, 0, 'nginx ends');
+    $t->clean;
+};
+
+done_testing();
