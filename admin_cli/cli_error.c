@@ -133,7 +133,7 @@ cli_warn(const cli_t *cli, const char *format, ...)
 {
     va_list  args;
 
-    if (cli->quiet || cli->format == CLI_JSON) {
+    if (cli->quiet) {
         return;
     }
 

@@ -233,8 +233,15 @@ ngx_int_t
 ngx_ai_gateway_refuse_unavailable(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const char *what, aigw_err_t err)
 {
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "ai_gateway: %s: %s",
-                  what, aigw_strerror(err));
+    static time_t  told;
+
+    /* once a second: clients that try again must not fill the disk */
+
+    if (ngx_time() != told) {
+        told = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "ai_gateway: %s: %s", what, aigw_strerror(err));
+    }
 
     return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL, NULL);
 }

@@ -302,7 +302,6 @@ ngx_ai_gateway_check(void)
 {
     int         cleared;
     aigw_err_t  err;
-    ngx_uint_t  level;
 
     if (!worker.lost && !aigw_store_is_current(worker.store)) {
         worker.lost = 1;
@@ -328,13 +327,22 @@ ngx_ai_gateway_check(void)
 
     err = aigw_flusher_error(worker.flusher);
 
-    if (err != worker.flusher_error) {
-        worker.flusher_error = err;
-        level = (err == AIGW_OK) ? NGX_LOG_WARN : NGX_LOG_ERR;
-
-        ngx_log_error(level, ngx_cycle->log, 0, "ai_gateway flusher: %s",
-                      aigw_strerror(err));
+    if (err == worker.flusher_error) {
+        return;
     }
+
+    worker.flusher_error = err;
+
+    if (err == AIGW_OK) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "ai_gateway writes calls to the store again");
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "ai_gateway cannot write calls to store \"%V\": %s (is its"
+                  " disk full?): they are kept in memory, new ones get 503"
+                  " until it works", &worker.amcf->store, aigw_strerror(err));
 }
 
 

@@ -107,50 +107,6 @@ aigw_live_look(const aigw_live_slot_t *slot, int64_t *spent, int64_t *held)
 }
 
 
-aigw_err_t
-aigw_live_admit(aigw_live_t *live,
-    const aigw_live_account_t account[AIGW_LIVE_LEVELS], unsigned *which)
-{
-    unsigned           i;
-    int64_t            spent, held;
-    aigw_live_slot_t  *slot;
-
-    for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
-        slot = aigw_live_slot(live->counters, account[i].kind, account[i].id,
-                              1);
-        if (slot == NULL) {
-            return AIGW_EFULL;
-        }
-
-        aigw_live_look(slot, &spent, &held);
-
-        if (aigw_limit_left(account[i].limit_nano, spent, held) == 0) {
-            *which = i;
-            return AIGW_ERANGE;
-        }
-    }
-
-    return AIGW_OK;
-}
-
-
-void
-aigw_live_charge(aigw_live_t *live,
-    const aigw_live_account_t account[AIGW_LIVE_LEVELS], int64_t cost_nano)
-{
-    unsigned    i;
-    aigw_err_t  err;
-
-    for (i = 0; i < AIGW_LIVE_LEVELS && cost_nano > 0; i++) {
-        err = aigw_live_add(live->counters, account[i].kind, account[i].id,
-                            cost_nano, 0);
-
-        /* admission made the slot; the ledger has the sum in any case */
-        (void) err;
-    }
-}
-
-
 void
 aigw_live_read(const aigw_live_t *live, aigw_account_kind_t kind, uint64_t id,
     int64_t *spent_nano, int64_t *held_nano)

@@ -69,21 +69,6 @@ typedef struct {
 
 #define AIGW_LIVE_LEVELS  3           /* key, project, user: in this order */
 
-/*
- * Has each of these anything left? AIGW_OK, or AIGW_ERANGE with *which = the
- * first account that has not, or AIGW_EFULL (no slot for a new account). Holds
- * nothing: that is aigw_flight_begin.
- */
-aigw_err_t aigw_live_admit(aigw_live_t *live,
-    const aigw_live_account_t account[AIGW_LIVE_LEVELS], unsigned *which)
-    AIGW_CHECKED;
-
-/* Adds cost to what each has spent. Saturates at INT64_MAX; a cost of 0 or
-   less adds nothing. Killed in the middle, some have it and some have not:
-   calls are charged by aigw_flight_end. */
-void aigw_live_charge(aigw_live_t *live,
-    const aigw_live_account_t account[AIGW_LIVE_LEVELS], int64_t cost_nano);
-
 /* 0 for an account that has no slot. */
 void aigw_live_read(const aigw_live_t *live, aigw_account_kind_t kind,
     uint64_t id, int64_t *spent_nano, int64_t *held_nano);

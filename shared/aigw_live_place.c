@@ -78,7 +78,11 @@ aigw_live_place_open(const char *dir, int *fd, char fault[AIGW_FAULT_LEN + 1])
         error = errno;
         aigw_live_dir_fault(fault, "cannot open live segment '%s': %s", dir,
                             error == ENOENT ? "nginx has not made it yet"
-                                            : strerror(error));
+                            : error == ENOTDIR ? "it is no directory: remove it"
+                            : error == EACCES ? "it belongs to another user:"
+                                                " only root and nginx's workers"
+                                                " may"
+                            : strerror(error));
         return aigw_live_dir_err(error);
     }
 

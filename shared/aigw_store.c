@@ -130,7 +130,8 @@ explain_open(aigw_err_t err, const char *path, char fault[AIGW_FAULT_LEN + 1])
     case AIGW_EACCESS:
         return aigw_store_fault(fault, err, "cannot open '%s': permission"
                                 " denied: run as root or in the group of its"
-                                " files", path);
+                                " files, where nginx's workers must be too",
+                                path);
     case AIGW_EVERSION:
         return aigw_store_fault(fault, err, "'%s' was made by another version"
                                 " of LMDB: run the program that made it",
@@ -270,31 +271,6 @@ aigw_store_clean_path(const char *path, char dir[AIGW_STORE_PATH_MAX + 1],
 }
 
 
-/* What aigw_store_is_current compares with. */
-static aigw_err_t
-remember_file(aigw_store_t *s, const char *dir,
-    char fault[AIGW_FAULT_LEN + 1])
-{
-    struct stat  st;
-
-    if (asprintf(&s->control_file, "%s/control/data.mdb", dir) == -1) {
-        s->control_file = NULL;
-        return aigw_store_fault(fault, AIGW_ENOMEM, "out of memory");
-    }
-
-    if (stat(s->control_file, &st) == -1) {
-        return aigw_store_fault(fault, aigw_from_errno(errno),
-                                "cannot look at '%s': %s", s->control_file,
-                                strerror(errno));
-    }
-
-    s->control_dev = st.st_dev;
-    s->control_ino = st.st_ino;
-
-    return AIGW_OK;
-}
-
-
 aigw_err_t
 aigw_store_open_maps(const char *path, unsigned flags,
     const aigw_store_maps_t *maps, aigw_store_t **store,
@@ -323,7 +299,11 @@ aigw_store_open_maps(const char *path, unsigned flags,
     err = open_both(s, dir, flags, maps, fault);
 
     if (err == AIGW_OK) {
-        err = remember_file(s, dir, fault);
+        err = aigw_store_remember_file(&s->files[0], dir, "control", fault);
+    }
+
+    if (err == AIGW_OK && s->usage != NULL) {
+        err = aigw_store_remember_file(&s->files[1], dir, "usage", fault);
     }
 
     if (err != AIGW_OK) {
@@ -365,7 +345,8 @@ aigw_store_close(aigw_store_t *store)
 
     aigw_db_close(store->usage);
     aigw_db_close(store->control);
-    free(store->control_file);
+    free(store->files[0].path);
+    free(store->files[1].path);
     free(store->cache);
     free(store);
 }
@@ -375,18 +356,6 @@ aigw_str_t
 aigw_store_id(const aigw_store_t *store)
 {
     return (aigw_str_t) { AIGW_STORE_ID_LEN, store->id };
-}
-
-
-int
-aigw_store_is_current(const aigw_store_t *store)
-{
-    struct stat  st;
-
-    return stat(store->control_file, &st) == 0
-           && st.st_dev == store->control_dev
-           && st.st_ino == store->control_ino
-           && faccessat(AT_FDCWD, store->control_file, R_OK, AT_EACCESS) == 0;
 }
 
 

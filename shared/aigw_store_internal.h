@@ -66,14 +66,20 @@ typedef enum {
 typedef struct aigw_store_cache_s  aigw_store_cache_t;
 
 
+/* A file as it was opened, and which one that was. */
+typedef struct {
+    char                *path;        /* NULL: not opened */
+    dev_t                dev;
+    ino_t                ino;
+} aigw_store_file_t;
+
+
 struct aigw_store_s {
     aigw_db_t           *control;
     aigw_db_t           *usage;       /* NULL: not opened */
     aigw_store_cache_t  *cache;       /* of control; NULL: nothing yet */
     char                 id[AIGW_STORE_ID_LEN + 1];
-    char                *control_file; /* as opened, and which file that was */
-    dev_t                control_dev;
-    ino_t                control_ino;
+    aigw_store_file_t    files[2];    /* of control and usage */
 };
 
 
@@ -105,6 +111,11 @@ aigw_err_t aigw_store_open_control(const char *path, size_t map_bytes,
     int write, int create, aigw_db_t **db) AIGW_CHECKED;
 aigw_err_t aigw_store_open_usage(const char *path, size_t map_bytes,
     int write, int create, aigw_db_t **db) AIGW_CHECKED;
+
+/* What aigw_store_is_current compares with: dir's file of env. file->path is
+   the store's to free, also on error. */
+aigw_err_t aigw_store_remember_file(aigw_store_file_t *file, const char *dir,
+    const char *env, char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
 
 /* A random id of a store, and NUL. */
 aigw_err_t aigw_store_make_id(char id[AIGW_STORE_ID_LEN + 1]) AIGW_CHECKED;

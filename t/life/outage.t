@@ -149,7 +149,7 @@ sub closed ($path) {
 }
 
 
-for my $path ('store/control', 'store') {
+for my $path ('store/control', 'store/usage', 'store') {
     outage("A24 $path closed", closed("$d/$path")) if $> == 0;
     outage("A24 $path moved", away("$d/$path"));
 }
