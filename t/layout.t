@@ -23,7 +23,7 @@ my @layers = (
     ['record'],
     ['db'],
     ['store'],
-    [qw(live journal)],
+    [qw(live journal flight)],
     [qw(ledger flusher)],
 );
 my %layer;

@@ -94,8 +94,10 @@ static void
 to_journal(aigw_store_t *store)
 {
     char                  path[AIGW_LIVE_PATH_LEN + 1];
+    unsigned              flight, which;
     aigw_row_t            row;
     aigw_live_t          *live;
+    aigw_price_t          price = { .version = 1 };
     aigw_journal_t       *journal;
     aigw_live_account_t   account[AIGW_LIVE_LEVELS];
 
@@ -114,8 +116,9 @@ to_journal(aigw_store_t *store)
         account[2] = (aigw_live_account_t)
             { AIGW_ACCOUNT_USER, row.user_id, AIGW_UNLIMITED };
 
-        must(aigw_journal_append(journal, &row), "append");
-        aigw_live_charge(live, account, row.cost_nano);
+        must(aigw_flight_begin(live, journal, account, &row, &price, &flight,
+                               &which), "begin");
+        must(aigw_flight_end(live, journal, flight, &row), "end");
     }
 
     aigw_journal_release(journal);

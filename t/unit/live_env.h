@@ -112,7 +112,19 @@ env_row(aigw_row_t *row, aigw_journal_t *journal, uint64_t n)
 }
 
 
-/* Charges and appends row n as a worker does; AIGW_EFULL if it does not fit. */
+static inline void
+env_charge(const aigw_live_account_t account[AIGW_LIVE_LEVELS], int64_t cost)
+{
+    unsigned  i;
+
+    for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        must(aigw_live_add(env_live->counters, account[i].kind, account[i].id,
+                           cost, 0), "charge", "");
+    }
+}
+
+
+/* Appends row n and charges its accounts; AIGW_EFULL if it does not fit. */
 static inline aigw_err_t
 env_append(aigw_journal_t *journal, uint64_t n)
 {
@@ -131,7 +143,7 @@ env_append(aigw_journal_t *journal, uint64_t n)
 
     err = aigw_journal_append(journal, &row);
     if (err == AIGW_OK) {
-        aigw_live_charge(env_live, account, row.cost_nano);
+        env_charge(account, row.cost_nano);
     }
 
     return err;

@@ -118,45 +118,61 @@ test_owners(void)
 }
 
 
+/* What is free and left, and which account binds. */
+static void
+free_is(const aigw_live_account_t account[AIGW_LIVE_LEVELS], int64_t want,
+    int64_t want_left, unsigned want_which, const char *name)
+{
+    int64_t   left = -1, free;
+    unsigned  which = 9;
+
+    free = aigw_live_free(env_live, account, &left, &which);
+
+    ok(free == want && left == want_left && which == want_which,
+       "%s (%" PRId64 " of %" PRId64 ", account %u)", name, free, left, which);
+}
+
+
 static void
 test_limits(void)
 {
-    unsigned             i, which = 9;
+    unsigned             i;
     aigw_live_account_t  account[AIGW_LIVE_LEVELS] = {
         { AIGW_ACCOUNT_KEY, 1, 100 },
         { AIGW_ACCOUNT_PROJECT, 1, 100 },
         { AIGW_ACCOUNT_USER, 1, 100 }
     };
 
-    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK, "unspent");
-    is_int(which, 9, "which is left alone");
-
-    aigw_live_charge(env_live, account, 99);
-    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK, "a unit left");
-
-    aigw_live_charge(env_live, account, 1);
+    free_is(account, 100, 100, 0, "unspent, without a slot");
+    env_charge(account, 99);
+    free_is(account, 1, 1, 0, "a unit left");
+    env_charge(account, 1);
 
     for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
-        is_int(aigw_live_admit(env_live, account, &which), AIGW_ERANGE,
-               "spent = limit: refused");
-        is_int(which, i, "by key, then project, then user");
+        free_is(account, 0, 0, i, "spent = limit: by key, project, user");
         account[i].limit_nano = 101;
     }
 
-    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK,
-           "a limit raised counts at once");
+    free_is(account, 1, 1, 0, "a limit raised counts at once");
+
+    must(aigw_live_add(env_live->counters, AIGW_ACCOUNT_USER, 1, 0, 1), "hold",
+         "");
+    free_is(account, 0, 1, 2, "what is held is not free, but it is left");
 
     account[1].limit_nano = AIGW_UNLIMITED;
-    aigw_live_charge(env_live, account, INT64_MAX - 50);
+    env_charge(account, INT64_MAX - 50);
     is_int(env_spent(AIGW_ACCOUNT_PROJECT, 1), INT64_MAX, "charges saturate");
-    aigw_live_charge(env_live, account, INT64_MAX);
+    env_charge(account, INT64_MAX);
     is_int(env_spent(AIGW_ACCOUNT_PROJECT, 1), INT64_MAX, "and stay there");
     is_int(env_spent(AIGW_ACCOUNT_PROJECT, 2), 0, "no slot: nothing spent");
     is_int(env_spent(AIGW_ACCOUNT_USER, 1), INT64_MAX, "kinds are apart");
+    free_is(account, 0, 0, 0, "below zero there is nothing");
 
     account[0] = (aigw_live_account_t) { AIGW_ACCOUNT_KEY, 2, 0 };
-    is_int(aigw_live_admit(env_live, account, &which), AIGW_ERANGE,
-           "a limit of 0 lets nothing in");
+    account[2].limit_nano = AIGW_UNLIMITED;
+    free_is(account, 0, 0, 0, "a limit of 0 lets nothing in");
+    account[0].limit_nano = AIGW_UNLIMITED;
+    free_is(account, INT64_MAX, INT64_MAX, 0, "without limits all is free");
 }
 
 
@@ -177,7 +193,7 @@ charger(void *data)
     for (i = 0; i < CHARGES; i++) {
         /* all make the same slots at about the same time */
         account[0].id = 1000 + i % 500;
-        aigw_live_charge(env_live, account, (int64_t) (salt + i % 7));
+        env_charge(account, (int64_t) (salt + i % 7));
     }
 
     return NULL;
@@ -259,9 +275,12 @@ test_refusals(void)
 static void
 test_full(void)
 {
-    unsigned             which;
+    unsigned             flight, which;
     uint64_t             id;
+    aigw_row_t           row;
     aigw_err_t           err = AIGW_OK;
+    aigw_price_t         price = { .version = 1 };
+    aigw_journal_t      *journal = env_claim();
     aigw_live_stats_t    stats;
     aigw_live_account_t  account[AIGW_LIVE_LEVELS] = {
         { AIGW_ACCOUNT_KEY, 0, 10 },
@@ -270,8 +289,7 @@ test_full(void)
     };
 
     for (id = 10000; err == AIGW_OK && id < 10000 + AIGW_LIVE_ACCOUNTS; id++) {
-        account[0].id = id;
-        err = aigw_live_admit(env_live, account, &which);
+        err = aigw_live_add(env_live->counters, AIGW_ACCOUNT_KEY, id, 4, 0);
     }
 
     aigw_live_stats(env_live, &stats);
@@ -279,12 +297,21 @@ test_full(void)
     ok(stats.accounts > AIGW_LIVE_ACCOUNTS / 10 * 8,
        "not before most are taken (%" PRIu64 ")", stats.accounts);
 
-    account[0].id = 10000;
-    is_int(aigw_live_admit(env_live, account, &which), AIGW_OK,
-           "accounts that have one go on");
-    aigw_live_charge(env_live, account, 10);
-    is_int(aigw_live_admit(env_live, account, &which), AIGW_ERANGE,
-           "with their limits");
+    env_row(&row, journal, 1);
+    row.hold_nano = 7;
+    row.project_id = row.user_id = 300;
+    row.key_id = account[0].id = id - 1;
+    is_int(aigw_flight_begin(env_live, journal, account, &row, &price, &flight,
+                             &which), AIGW_EFULL, "it is not let in");
+
+    row.key_id = account[0].id = 10000;
+    is_int(aigw_flight_begin(env_live, journal, account, &row, &price, &flight,
+                             &which), AIGW_ERANGE,
+           "accounts that have one go on, with their limits");
+    row.hold_nano = 6;
+    is_int(aigw_flight_begin(env_live, journal, account, &row, &price, &flight,
+                             &which), AIGW_OK, "and what is left of them");
+    aigw_journal_release(journal);
 }
 
 
