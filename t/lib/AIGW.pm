@@ -48,7 +48,7 @@ sub new ($class, %opt) {
         workers => 1, start => 1, max_body => '64m', %opt,
         dir => File::Temp::tempdir('aigw-XXXXXXXX', TMPDIR => 1),
         port => free_port(), answers => [], secrets => {}, extra_rows => 0,
-        transcript => '', alerts => [],
+        extra_unlogged => 0, left => 0, transcript => '', alerts => [],
     }, $class;
     my $dir = $self->{dir};
 
@@ -287,6 +287,21 @@ sub chat_body (%more) {
 
 # Rows that no answer names (a client that left, a load generator's calls).
 sub expect_rows ($self, $n) { $self->{extra_rows} += $n }
+
+# The same for all clients that have left without an answer, of whom the module
+# keeps some and counts the others: how many it counted, and the rows.
+sub expect_left ($self) {
+    my $unlogged = $self->json('store', 'stats')->{refusals_unlogged};
+    my @left = grep {
+        $_->{verdict} eq 'client_closed_request' && !$_->{attempts}
+    } $self->rows;
+
+    $self->{extra_unlogged} = $unlogged;
+    $self->{extra_rows} += @left - $self->{left};
+    $self->{left} = @left;
+
+    return ($unlogged, @left);
+}
 
 # A line of error.log that is meant to be there although it is an alert.
 sub allow_alert ($self, $re) { push @{ $self->{alerts} }, $re }

@@ -47,7 +47,21 @@ for my $reset (0, 1) {
     my $row = newest(++$n);
 
     is_deeply([@$row{qw(total_tokens cost settled status)}],
-        [26, '0.00026', 'exact', 200], "left amid a stream, $how: exact");
+        [26, '0.00026', 'exact', 200], "H28 left amid a stream, $how: exact");
+
+    # behind its last byte, the connection still open
+    $c = $t->stream($key, max_tokens => 2);
+    $c->wait_for(qr/\[DONE\]/);
+    $c->close($reset);
+    $row = newest(++$n);
+    is_deeply([@$row{qw(completion_tokens settled)}], [2, 'exact'],
+        "H27 left behind the last byte, $how: exact");
+
+    # before the head of its request is whole: there is no call
+    $c = AIGW::HTTP->new($t->port);
+    $c->send("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthor");
+    sleep 0.05;
+    $c->close($reset);
 
     # before the first byte of a JSON answer
     $t->sim->script(raw => "HTTP/1.1 200 OK\r\nContent-Type: application/json"
@@ -61,8 +75,17 @@ for my $reset (0, 1) {
 
     $row = newest(++$n);
     is_deeply([@$row{qw(total_tokens cost settled)}],
-        [26, '0.00026', 'exact'], "left before the answer, $how: exact");
+        [26, '0.00026', 'exact'],
+        "H27 H28 left before the answer, $how: exact");
     $t->expect_rows(1);
+
+    # half a connection closed is no client that has left
+    $c = $t->connect->ask(key => $key, json => AIGW::chat_body());
+    shutdown $c->{sock}, 1;
+    $row = newest(++$n);
+    is_deeply([@$row{qw(settled status)}], ['exact', 200],
+        "H28 half closed, $how before: exact");
+    is($c->response->status, 200, 'H28 and answered');
 
     # amid the request's own body: nothing upstream
     my $count = $t->sim->count;
@@ -75,12 +98,12 @@ for my $reset (0, 1) {
 
     $row = newest(++$n);
     is_deeply([@$row{qw(total_tokens cost settled attempts)}],
-        [0, '0', undef, 0], "left amid its body, $how: costs nothing");
-    is($t->sim->count, $count, 'and reached nobody');
+        [0, '0', undef, 0], "H27 left amid its body, $how: costs nothing");
+    is($t->sim->count, $count, 'H27 and reached nobody');
     $t->expect_rows(1);
 }
 
-is($t->sim->stats->{aborted}, 0, 'the upstream was never cut off');
+is($t->sim->stats->{aborted}, 0, 'H28 the upstream was never cut off');
 is($t->chat($key)->status, 200, 'and all goes on');
 
 $t->finish;

@@ -164,6 +164,9 @@ sub answers ($name, $script, $want, $row = {}, $ask = \@ask) {
 
     is_deeply(\@faults, [], $name);
 
+    # the harness would look for errors in it, which takes seconds for some
+    $r->{body} = '';
+
     return $t->row($r);
 }
 
@@ -202,8 +205,9 @@ answers('usage behind [DONE] is hidden, and too late', "$text$done$usage",
 my $long = 'data: {"choices":[{"delta":{"content":"' . 'x' x 3_000_000
     . qq("}}],"usage":null}\n\n);
 
+# what is set aside for it must pay for it, else it is cut
 answers('J27 an event of 3 MB in one line', "$long$usage$done",
-    "$long$done");
+    "$long$done", {}, [@ask, max_tokens => 1_000_000]);
 answers('J27 a comment of 1 MB', ': ' . 'x' x 1_000_000 . "\n\n$stream",
     ': ' . 'x' x 1_000_000 . "\n\n$text$done");
 
@@ -222,6 +226,44 @@ answers('a hidden chunk of 9,000 bytes passes and counts', "$text$wide$done",
 my $narrow = $usage =~ s/"id"/'"pad":"' . 'x' x 8000 . '","id"'/er;
 
 answers('one of 8,000 is hidden', "$text$narrow$done", "$text$done");
+
+
+# --- where nginx's buffers end ---
+
+# The name of the usage at each place about the end of nginx's first buffer;
+# in it names as long as a block of the scanner, and one byte less and more.
+{
+    my $names = join ',', map { '"' . 'n' x $_ . '":1' } 15 .. 17;
+    my $object = $numbers =~ s/\}/,$names}/r;
+    my (%want, @wrong);
+
+    for my $json (0, 1) {
+        for my $at (4096 - 24 .. 4096 + 2) {
+            my ($before, $behind) = $json
+                ? ('{"pad":"', qq(","usage":$object})) : ("$text: ",
+                qq(\n\ndata: {"choices":[],"usage":$object}\n\n$done));
+            my $head = "HTTP/1.1 200 OK\r\nContent-Type: " . ($json
+                ? 'application/json' : 'text/event-stream') . "\r\n\r\n";
+            my $pad = 'x' x ($at - length("$head$before")
+                - index $behind, '"usage"');
+
+            $t->sim->script(raw => "$head$before$pad$behind", then => 'close');
+
+            my $r = $t->stream($key)->response;
+            my $body = $json ? "$before$pad$behind" : "$before$pad\n\n$done";
+
+            push @wrong, "$at: " . $r->body if $r->body ne $body;
+            $want{ $r->id } = $at;
+        }
+    }
+
+    my @rows = grep { $want{ $_->{id} } } $t->rows('--since', '5m');
+
+    is_deeply(\@wrong, [], 'J30 a name across the end of a buffer: the bytes');
+    is(@rows, 54, 'J30 each has its row');
+    is_deeply([map { $want{ $_->{id} } } grep { $_->{settled} ne 'exact'
+        || $_->{total_tokens} != 26 } @rows], [], 'J30 each is exact');
+}
 
 
 # --- where the usage stands ---

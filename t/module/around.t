@@ -45,6 +45,14 @@ my %server = (
     sub => "location /v1/ { $pass sub_filter_types *; sub_filter_once off;"
         . ' sub_filter hello HELLO; }',
     headers => "location /v1/ { $pass proxy_set_header X-Mine yes; }",
+    charset => "location /v1/ { $pass charset utf-8; charset_types *; }",
+    addition => "location /v1/ { $pass add_after_body /after;"
+        . ' addition_types *; } location = /after { return 200 "after"; }',
+    slice => "location /v1/ { $pass slice 1k;"
+        . ' proxy_set_header Range $slice_range; }',
+    aio => "location /v1/ { $pass aio threads; aio_write on;"
+        . ' proxy_buffers 2 4k; proxy_buffer_size 4k; proxy_busy_buffers_size'
+        . ' 4k; client_body_buffer_size 1k; }',
 );
 my %port = map { $_ => AIGW::free_port() } keys %server;
 
@@ -144,6 +152,39 @@ is($t->sim->count, 1, 'L14 which asks nobody');
 is_deeply([@{ $t->row($r) }{qw(cost settled)}], ['0', 'void'],
     'L14 and costs nothing');
 is(call('cache', key => 'none')->status, 401, 'L14 a hit needs a key, too');
+
+# Filters that add: a subrequest's words behind ours, and a name of a charset.
+script();
+$r = call('addition');
+is($r->body, "${json}after", 'L14 addition');
+charged('L14 addition', $r);
+
+for my $where (qw(charset slice)) {
+    script();
+    $r = call($where);
+    is($r->body, $json, "L14 $where: the answer");
+    charged("L14 $where", $r);
+}
+
+# A body and an answer that go through files, by threads, to a slow client.
+{
+    local $t->{port} = $port{aio};
+
+    my $long = $json =~ s/hello hello/'hello ' x 500_000/er;
+
+    script(body => $long);
+
+    my $c = $t->connect->ask(key => $key, json => AIGW::chat_body(
+        user => 'x' x 100_000, stream => JSON::PP::true));
+
+    select undef, undef, undef, 0.2;
+    $r = $c->response;
+    ok($r->body eq $long, 'L16 an answer of 3 MB by aio threads');
+    $r->{body} = '';
+    charged('L16 aio threads', $r);
+    is(JSON::PP::decode_json(($t->sim->seen)[0]{body})->{user},
+        'x' x 100_000, 'L16 and the body that went up');
+}
 
 # Error pages of the operator's.
 $r = call('page', key => 'none');

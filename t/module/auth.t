@@ -5,6 +5,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use Digest::SHA qw(sha256_hex);
 use MIME::Base64 ();
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -283,6 +284,20 @@ is($r->status, 400, 'A19 an empty name: 400');
     is($t->chat($k, model => 'gpt-4o')->status, 200, 'a price of its own');
     $t->sim->reset;
     refused('no price', 404, 'model_not_found', $t->chat($k, model => 'o9'));
+}
+
+# K04: no answer of all these has a key in it, nor what the store knows it by.
+{
+    my @secrets = map { ($_, sha256_hex($_)) } values %{ $t->{secrets} },
+        $unknown;
+    my @told = grep {
+        my $text = join "\n", $_->body, map { @$_ } @{ $_->{header_list} };
+
+        grep { index($text, $_) >= 0 } @secrets;
+    } @{ $t->{answers} };
+
+    cmp_ok(scalar @{ $t->{answers} }, '>', 60, 'K04 answers, most refusals');
+    is_deeply([map { $_->body } @told], [], 'K04 none has a key or its hash');
 }
 
 $t->finish;

@@ -76,7 +76,7 @@ $t->sim->script(status => '429 Too Many Requests', body => error('slow_down'),
 
 my $r = $t->chat($key);
 
-is($r->status, 429, 'its 429 passes');
+is($r->status, 429, 'H33 its 429 passes');
 is($r->json->{error}{code}, 'slow_down', 'with its code');
 is($r->header('retry-after'), 3, 'and Retry-After');
 is($t->row($r)->{settled}, 'void', 'void');
@@ -148,9 +148,29 @@ $r = $t->request(key => $key, body => 'a' x 1000, headers =>
 is($r->status, 415, 'H29 a body that is no JSON: 415');
 is($r->code, 'unsupported_media_type', 'with its code');
 
-$r = $t->request(key => $key, body => "\x1f\x8b", headers =>
-    ['Content-Type', 'application/json', 'Content-Encoding', 'gzip']);
-is($r->status, 415, 'H29 an encoded body: 415');
+for my $encoding (qw(gzip br zstd deflate), 'identity, gzip') {
+    $r = $t->request(key => $key, body => "\x1f\x8b", headers =>
+        ['Content-Type', 'application/json', 'Content-Encoding', $encoding]);
+    is($r->status, 415, "H29 H32 a body in $encoding: 415, not inflated");
+}
+
+# K03: nginx prints the request line with each error of an upstream.
+my $mark = 'mark' . AIGW::random_text(30);
+
+$t->secret('a key in a URL', $mark);
+
+for my $query ("key=$mark", "a=1&api_key=$mark", "access_token=$mark",
+    "x=$key")
+{
+    $r = $t->request(key => $key, json => AIGW::chat_body(),
+        path => "/v1/chat/completions?$query");
+    is($r->code, 'credentials_in_url', 'K03 refused before the upstream');
+}
+
+is_deeply([AIGW::Check::find($t, AIGW::slurp("$t->{dir}/error.log"))], [],
+    'K03 error.log has no key of a URL');
+like(AIGW::slurp("$t->{dir}/error.log"), qr/Connection refused.*request: "POST/,
+    'K03 though it has request lines');
 
 is($t->stop, 0, 'nginx ends');
 $t->{max_body} = '1k';

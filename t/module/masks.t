@@ -10,11 +10,26 @@ use Test::More;
 use AIGW;
 
 my $other = AIGW::free_port();
+my %port = map { $_ => AIGW::free_port() } qw(busy fails off disk);
+
+
+# A server whose location has a line of the operator's.
+sub own ($name, $line) {
+    return "server { listen 127.0.0.1:$port{$name}; location /v1/ {"
+        . " ai_gateway on; proxy_pass http://sim4s; $line } }\n";
+}
+
+
 my $t = AIGW->new(location => 'proxy_read_timeout 1s;',
     server => "large_client_header_buffers 2 2k;\n"
     . "location = /plain { return 200 plain; }\n"
     . 'location /v1/open { return 500; }',
-    http => "server { listen 127.0.0.1:$other; }");
+    http => "limit_req_zone x zone=one:1m rate=1r/m;\n"
+    . "server { listen 127.0.0.1:$other; }\n"
+    . own('busy', 'limit_req zone=one;') . own('fails', 'return 500;')
+    . own('off', 'return 503;')
+    . own('disk', "client_body_temp_path temp/none;"
+    . ' client_body_in_file_only clean;'));
 my $key = $t->project('alice');
 
 
@@ -133,15 +148,22 @@ for my $case (
     ['H09 obs-fold', "$head folded: a\r\n b\r\n\r\n"],
     ['H09 a blank before the colon', "${head}X : a\r\n\r\n"],
     ['H09 NUL', "${head}X: a\0b\r\n\r\n"],
+    ['H09 CR', "${head}X: a\rb\r\n\r\n"],
     ['H25 two hosts', "${head}Host: b\r\n\r\n"],
+    ['H25 a host with a path', $head =~ s/: a/: a:1\/#\@evil/r . "\r\n"],
     ['A11 two keys', "${head}Authorization: Bearer x\r\n\r\n"],
-    ['H01 two lengths', "${head}Content-Length: 1\r\nContent-Length: 2\r\n"
-        . "\r\n"],
-    ['H01 a signed length', "${head}Content-Length: +13\r\n\r\n"],
     ['H01 both lengths', "${head}Content-Length: 3\r\n"
         . "Transfer-Encoding: chunked\r\n\r\n"],
-    ['H01 two encodings', "${head}Transfer-Encoding: chunked\r\n"
+    ['H02 two lengths', "${head}Content-Length: 1\r\nContent-Length: 2\r\n"
+        . "\r\n"],
+    ['H02 one length twice', "${head}Content-Length: 2\r\nContent-Length: 2"
+        . "\r\n\r\n{}"],
+    ['H03 a signed length', "${head}Content-Length: +13\r\n\r\n"],
+    ['H03 a negative length', "${head}Content-Length: -1\r\n\r\n"],
+    ['H05 two encodings', "${head}Transfer-Encoding: chunked\r\n"
         . "Transfer-Encoding: chunked\r\n\r\n"],
+    ['H06 chunks of HTTP/1.0', $head =~ s/1\.1/1.0/r
+        . "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
     ['H07 a chunk of 2^68', "${head}Transfer-Encoding: chunked\r\n\r\n"
         . "fffffffffffffffff\r\n"],
     ['H25 no host', "POST /v1/chat/completions HTTP/1.1\r\n\r\n"],
@@ -150,7 +172,7 @@ for my $case (
     told($case->[0], $t->request(raw => $case->[1]), 400, 'bad_request');
 }
 
-told('H01 an encoding that is none', $t->request(raw =>
+told('H04 an encoding that is none', $t->request(raw =>
     "${head}Transfer-Encoding: xchunked\r\n\r\n"), 501, 'internal_error');
 
 # Of these nothing is known but that the server has a gateway.
@@ -165,8 +187,8 @@ stranger('H18 a URL too long', 414, 'GET /v1/' . 'a' x 5000
     . " HTTP/1.1\r\nHost: a\r\n\r\n");
 stranger('another HTTP', 505, "GET /v1/models HTTP/2.5\r\n\r\n",
     'internal_error');
-told('a header too long', $t->request(raw => $head . 'X: ' . 'a' x 5000
-    . "\r\n\r\n"), 400, 'bad_request');
+told('H33 nginx\'s 494, a header too long', $t->request(raw => $head
+    . 'X: ' . 'a' x 5000 . "\r\n\r\n"), 400, 'bad_request');
 told('too many headers', $t->request(raw => $head . "X: aaaaaaaaaaaa\r\n"
     x 500 . "\r\n"), 400, 'bad_request');
 
@@ -187,6 +209,29 @@ told('another method', $t->request(method => 'PUT', key => $key,
     path => '/v1/chat/completions'), 405, 'unknown_url');
 told('TRACE', $t->request(method => 'TRACE', key => $key, nginx => 1,
     path => '/v1/chat/completions'), 405, 'unknown_url');
+
+# A location of ours whose nginx has reasons of its own.
+sub call ($where, %more) {
+    local $t->{port} = $port{$where};
+
+    return $t->request(key => $key, json => AIGW::chat_body(), %more);
+}
+
+is(call('busy')->status, 200, 'the one call that limit_req lets pass');
+
+{
+    my $count = $t->sim->count;
+
+    told('H33 limit_req\'s 503', call('busy'), 503, 'gateway_unavailable');
+    told('H33 nginx\'s 503', call('off'), 503, 'gateway_unavailable');
+    told('H33 nginx\'s 500', call('fails'), 500, 'internal_error');
+
+    rmdir "$t->{dir}/temp/none" or die "temp/none: $!\n";
+    $t->allow_alert(qr/\[crit\].*temp\/none/);
+    told('J08 a body that cannot be kept', call('disk'), 500,
+        'internal_error');
+    is($t->sim->count, $count, 'and nothing of these upstream');
+}
 
 # Elsewhere nginx speaks as ever.
 sub foreign ($name, $r, $status) {

@@ -66,14 +66,14 @@ is($c->response->body, "$text$done", 'an event in two halves');
 # --- the usage chunk ---
 
 $t->sim->reset;
-plays('not asked for', { body => "$text$usage$done" }, "$text$done");
+plays('J20 not asked for', { body => "$text$usage$done" }, "$text$done");
 
 my ($seen) = $t->sim->seen;
 
 is_deeply(JSON::PP::decode_json($seen->{body}), {
     %{ AIGW::chat_body(stream => $true) },
     stream_options => { include_usage => $true },
-}, 'include_usage is spliced in, nothing else');
+}, 'J20 include_usage is spliced in, nothing else');
 is($seen->{headers}{'content-length'}, length $seen->{body},
     'with its Content-Length');
 is($seen->{headers}{'accept-encoding'} // 'identity', 'identity',

@@ -37,11 +37,13 @@ my $line = logged($r->id);
 my $row = $t->row($r);
 
 is($line->{project}, 'alice', '$ai_gateway_project');
-is($line->{key}, substr($key, 0, 9), '$ai_gateway_key is the prefix only');
+is($line->{key}, substr($key, 0, 9),
+    'K05 $ai_gateway_key is the prefix only');
 is($line->{$_}, $row->{$_}, "\$ai_gateway_$_ is the row's")
     for qw(model prompt_tokens completion_tokens cost verdict);
 is($line->{status}, 200, 'status');
-unlike($line->{authorization}, qr/aigw_/, '$http_authorization has no key');
+unlike($line->{authorization}, qr/aigw_/,
+    'K01 $http_authorization has no key');
 
 $r = $t->stream($key, max_tokens => 3)->response;
 $line = logged($r->id);
@@ -64,7 +66,7 @@ for my $path ('/v1/chat/completions', '/v1/models', '/v1/nothing') {
         path => "$path?x=1&key=$key");
     is($r->code, 'credentials_in_url', "$path: a key in the URL");
     like(logged($r->id)->{request}, qr/\APOST \Q$path\E(?: HTTP\/1\.1)?\z/,
-        'and the whole query is left out of the log');
+        'K03 and the whole query is left out of the log');
 }
 
 $r = $t->request(path => '/plain', key => 'of somebody else');

@@ -88,7 +88,8 @@ sub rows ($t, $found = []) {
 
     push @faults, "a row has the same id as another" if @rows != keys %rows;
 
-    my $unlogged = $t->json('store', 'stats')->{refusals_unlogged};
+    my $unlogged = $t->json('store', 'stats')->{refusals_unlogged}
+        - $t->{extra_unlogged};
     my @lost = grep { $_->status < 400 } @missing;
 
     push @faults, map { 'no row ' . $_->id . " of an answer $_->{status} to"
