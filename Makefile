@@ -35,7 +35,7 @@ ASAN      := $(BUILD)/asan
 SANITIZED := $(filter-out t/docs.t t/fuzz.t t/layout.t t/sanitize.t,$(sort $(wildcard t/*.t t/*/*.t)))
 
 LIB     := $(BUILD)/libaigw.a
-LIBS    := -llmdb -lcrypto -lpthread
+LIBS    := -Wl,-z,relro,-z,now -llmdb -lcrypto -lpthread
 SO      := $(BUILD)/ngx_ai_gateway_module.so
 
 .DEFAULT_GOAL := all
@@ -142,10 +142,10 @@ bench: ## what the gateway costs beside bare nginx (ROUNDS, ONLY)
 	@$(MAKE) -s --no-print-directory -j $$(nproc) all
 	@AIGW_BUILD='$(abspath $(BUILD))' perl t/bench/bench.pl
 
-torture: ## bodies of 50 MB, a million events, one event of 64 MB (some minutes)
+torture: ## what takes long: big bodies, caps to the last unit, kills (an hour)
 	@scripts/setup.sh test
 	@$(MAKE) -s --no-print-directory -j $$(nproc) all
-	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -v t/torture/torture.pl
+	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -v $(sort $(wildcard t/torture/*.pl))
 
 compat: ## build and test with another nginx: NGINX_SRC=DIR
 	@[ -e $(NGINX_SRC)/src/core/nginx.c ] || { echo 'make compat NGINX_SRC=DIR: the sources of an nginx'; exit 2; }

@@ -320,8 +320,15 @@ ngx_ai_gateway_access_handler(ngx_http_request_t *r)
 {
     ngx_ai_gateway_ctx_t  *ctx;
 
-    if (r != r->main || !ngx_ai_gateway_alcf(r)->enable) {
+    if (!ngx_ai_gateway_alcf(r)->enable) {
         return NGX_DECLINED;
+    }
+
+    if (r != r->main) {
+        /* it has the client's headers, and nobody would judge or charge it */
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "ai_gateway: a subrequest to \"%V\" is refused", &r->uri);
+        return NGX_HTTP_FORBIDDEN;
     }
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,

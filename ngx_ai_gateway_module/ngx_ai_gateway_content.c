@@ -224,6 +224,29 @@ ngx_ai_gateway_create_request(ngx_http_request_t *r)
 }
 
 
+/* The head of the upstream's request has the operator's key in it; pools are
+   given back as they are. */
+static void
+ngx_ai_gateway_forget_request(ngx_http_request_t *r)
+{
+    ngx_buf_t  *head;
+
+    if (r->upstream->request_bufs == NULL) {
+        return;
+    }
+
+    head = r->upstream->request_bufs->buf;
+
+    /* the body alone, for which there is no head yet, may be needed again */
+
+    if (r->request_body == NULL || r->request_body->bufs == NULL
+        || head != r->request_body->bufs->buf)
+    {
+        aigw_cleanse(head->start, head->last - head->start);
+    }
+}
+
+
 /* Every end of an upstream comes by here, with its code; some call no filter
    (design, section 2). */
 static void
@@ -235,6 +258,8 @@ ngx_ai_gateway_finalize_upstream(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx->upstream_done = 1;
     ctx->complete = (rc == 0);
+
+    ngx_ai_gateway_forget_request(r);
 
     ctx->finalize_request(r, rc);
 }

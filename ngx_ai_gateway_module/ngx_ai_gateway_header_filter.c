@@ -182,6 +182,13 @@ ngx_ai_gateway_status_verdict(ngx_http_request_t *r)
     case NGX_HTTP_NOT_ALLOWED:
         return AIGW_VERDICT_METHOD;
 
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return AIGW_VERDICT_RATE_LIMITED;
+
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_FORBIDDEN:
+        return AIGW_VERDICT_DENIED;
+
     case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
         return AIGW_VERDICT_MEDIA_TYPE;
 

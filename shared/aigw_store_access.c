@@ -1,10 +1,12 @@
 /*
- * What the request's path reads of control: access, price, alias, upstream.
+ * What the request's path reads of control: access, price, upstream.
  * What was read stays good until the next commit there; after it, one held
  * reader, renewed and reset: no system call, no lock.
  */
 
 #include <string.h>
+
+#include <openssl/crypto.h>
 
 #include "aigw_store_internal.h"
 
@@ -37,6 +39,8 @@ set_project(aigw_access_t *access, const aigw_project_t *project)
     access->project_quota_nano = project->quota_nano;
     access->project_expires_ms = project->expires_ms;
     access->project_enabled = project->enabled != 0;
+    access->cap_strict = project->cap_strict != 0;
+    access->disconnect_abort = project->disconnect_abort != 0;
     copy_text(access->project_name, project->name);
     copy_text(access->project_models, project->models);
 }
@@ -56,12 +60,12 @@ static void
 limit_old(aigw_db_txn_t *txn, const uint8_t hash[AIGW_KEY_HASH_LEN],
     aigw_key_t *key)
 {
-    if (memcmp(hash, key->hash, AIGW_KEY_HASH_LEN) == 0) {
+    if (CRYPTO_memcmp(hash, key->hash, AIGW_KEY_HASH_LEN) == 0) {
         return;
     }
 
     if (key->old_until_ms == 0
-        || memcmp(hash, key->old_hash, AIGW_KEY_HASH_LEN) != 0)
+        || CRYPTO_memcmp(hash, key->old_hash, AIGW_KEY_HASH_LEN) != 0)
     {
         aigw_db_fail(txn, AIGW_ECORRUPT);
     }
@@ -273,75 +277,6 @@ aigw_store_find_price(aigw_store_t *store, aigw_str_t model, int64_t now_ms,
         entry->until_ms = until_ms;
         entry->value.price = *price;
     }
-
-    return AIGW_OK;
-}
-
-
-/* What name stands for, "" if it is no alias. */
-static aigw_err_t
-read_alias(aigw_store_t *store, aigw_str_t name,
-    char target[AIGW_MODEL_MAX + 1], uint64_t *version)
-{
-    aigw_db_key_t  at;
-    aigw_db_txn_t  txn;
-    aigw_model_t   model;
-
-    aigw_db_read(store->control, &txn);
-    *version = txn.version;
-    aigw_store_key_text(&at, name);
-
-    if (!aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
-                         aigw_store_unpack_model, &model))
-    {
-        model.alias_of[0] = '\0';
-    }
-
-    copy_text(target, model.alias_of);
-
-    return aigw_db_end(&txn);
-}
-
-
-aigw_err_t
-aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
-    char target[AIGW_MODEL_MAX + 1])
-{
-    char                  found[AIGW_MODEL_MAX + 1];
-    const char           *alias = found;
-    uint64_t              version;
-    aigw_err_t            err;
-    aigw_store_cached_t  *entry;
-
-    if (!can_be_model(name)) {
-        return AIGW_ENOTFOUND;
-    }
-
-    entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_ALIAS, name, 0);
-
-    if (entry != NULL) {
-        alias = entry->value.alias;
-
-    } else {
-        err = read_alias(store, name, found, &version);
-
-        if (err != AIGW_OK) {
-            return err;
-        }
-
-        entry = aigw_store_cache_put(store, AIGW_STORE_CACHED_ALIAS, name,
-                                     version);
-
-        if (entry != NULL) {
-            copy_text(entry->value.alias, found);
-        }
-    }
-
-    if (alias[0] == '\0') {
-        return AIGW_ENOTFOUND;
-    }
-
-    copy_text(target, alias);
 
     return AIGW_OK;
 }

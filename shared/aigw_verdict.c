@@ -52,6 +52,13 @@ static const aigw_verdict_info_t  verdicts[AIGW_VERDICT_MAX] = {
         { 429, AIGW_RETRY_AFTER, "rate_limit_error", "quota_in_use",
           "What is left of the quota is held by calls in flight. Try again in"
           " a second." },
+    [AIGW_VERDICT_RATE_LIMITED] =
+        { 429, AIGW_RETRY_AFTER, "rate_limit_error", "rate_limit_exceeded",
+          "This gateway takes no more requests from you now. Try again in a"
+          " moment." },
+    [AIGW_VERDICT_DENIED] =
+        { 403, AIGW_RETRY_DEFAULT, "permission_error", "access_denied",
+          "This server is set up to refuse the request. Ask your admin." },
     [AIGW_VERDICT_BODY_TOO_LARGE] =
         { 413, AIGW_RETRY_DEFAULT, REQUEST, "request_too_large",
           "The request body is larger than this gateway takes." },

@@ -44,6 +44,8 @@ typedef enum {
     AIGW_VERDICT_INTERNAL,
     AIGW_VERDICT_MODEL_UNKNOWN,       /* GET /v1/models/{id} */
     AIGW_VERDICT_QUOTA_IN_USE,        /* held by other calls in flight */
+    AIGW_VERDICT_RATE_LIMITED,        /* another module's 429 */
+    AIGW_VERDICT_DENIED,              /* another module's 401 or 403 */
 
     AIGW_VERDICT_MAX
 } aigw_verdict_t;

@@ -67,7 +67,7 @@ for my $id (@ids) {
             my $arguments = $1 =~ s/[=!]= .*//sr =~ s/\s+/ /gr;
 
             push @found, "$path: $arguments"
-                if $arguments =~ /secret|passw|token|master/i;
+                if $arguments =~ /secret|passw|token|master|\bhash\b|old_hash/i;
         }
     }
 
@@ -78,8 +78,8 @@ for my $id (@ids) {
 # --- binaries ---
 
 SKIP: {
-    skip 'built for a sanitizer', 10 if $ENV{SANITIZE};
-    skip 'no readelf', 10 if !grep { -x "$_/readelf" } split /:/, $ENV{PATH};
+    skip 'built for a sanitizer', 12 if $ENV{SANITIZE};
+    skip 'no readelf', 12 if !grep { -x "$_/readelf" } split /:/, $ENV{PATH};
 
     for my $name (qw(ngx_ai_gateway_module.so aigw)) {
         my $path = "$AIGW::build/$name";
@@ -87,6 +87,7 @@ SKIP: {
 
         like($text, qr/GNU_STACK.* RW +0x/, "K19 $name: no stack that runs");
         like($text, qr/GNU_RELRO/, "K19 $name: relocations are read-only");
+        like($text, qr/BIND_NOW/, "K19 $name: all of them, from the start");
         like($text, qr/__stack_chk_fail/, "K19 $name: canaries");
         like($text, qr/__\w+_chk@/, "K19 $name: checked functions of libc");
         like($text, qr/Type: +DYN/, "K19 $name: at any address");

@@ -53,6 +53,10 @@ my %server = (
     aio => "location /v1/ { $pass aio threads; aio_write on;"
         . ' proxy_buffers 2 4k; proxy_buffer_size 4k; proxy_busy_buffers_size'
         . ' 4k; client_body_buffer_size 1k; }',
+    ssi => "location /v1/ { $pass } location /page/ { ssi on; root $t->{dir};"
+        . ' default_type text/html; }'
+        . ' location /copied { mirror /v1/chat/completions;'
+        . ' proxy_pass http://127.0.0.1:' . $side->port . '; }',
 );
 my %port = map { $_ => AIGW::free_port() } keys %server;
 
@@ -231,6 +235,24 @@ for my $where (qw(auth mirror)) {
     is(@seen, 1, "J34 $where: the other server was asked");
     unlike($seen[0]{raw}, qr/\Q$t->{secrets}{'the upstream\'s key'}\E/,
         "J34 K13 $where: without the upstream's key");
+}
+
+# A subrequest into the location is no call of a client's: nobody's key goes up
+# with it.
+mkdir "$t->{dir}/page";
+open my $page, '>', "$t->{dir}/page/index.html" or die "page: $!\n";
+print $page '(<!--# include virtual="/v1/chat/completions" -->)';
+close $page;
+
+for my $path ('/page/index.html', '/copied') {
+    script();
+    $side->script(body => '{}');
+    call('ssi', path => $path, nginx => 1,
+        method => $path =~ /page/ ? 'GET' : 'POST');
+    select undef, undef, undef, 0.1;
+    unlike(join('', map { $_->{raw} } $t->sim->seen), qr/\Q$key/,
+        "J34 $path: a subrequest takes no client's key up");
+    is($t->sim->count, 0, "J34 $path: nor is sent, unjudged");
 }
 
 script();

@@ -10,7 +10,8 @@ use Test::More;
 use AIGW;
 
 my $other = AIGW::free_port();
-my %port = map { $_ => AIGW::free_port() } qw(busy fails off disk);
+my %port = map { $_ => AIGW::free_port() } qw(busy fails off
+    disk denied full);
 
 
 # A server whose location has a line of the operator's.
@@ -27,7 +28,8 @@ my $t = AIGW->new(location => 'proxy_read_timeout 1s;',
     http => "limit_req_zone x zone=one:1m rate=1r/m;\n"
     . "server { listen 127.0.0.1:$other; }\n"
     . own('busy', 'limit_req zone=one;') . own('fails', 'return 500;')
-    . own('off', 'return 503;')
+    . own('off', 'return 503;') . own('denied', 'deny all;')
+    . own('full', 'limit_req zone=one; limit_req_status 429;')
     . own('disk', "client_body_temp_path temp/none;"
     . ' client_body_in_file_only clean;'));
 my $key = $t->project('alice');
@@ -225,6 +227,8 @@ is(call('busy')->status, 200, 'the one call that limit_req lets pass');
     told('H33 limit_req\'s 503', call('busy'), 503, 'gateway_unavailable');
     told('H33 nginx\'s 503', call('off'), 503, 'gateway_unavailable');
     told('H33 nginx\'s 500', call('fails'), 500, 'internal_error');
+    told('H33 limit_req\'s 429', call('full'), 429, 'rate_limit_exceeded');
+    told('H33 deny', call('denied'), 403, 'access_denied');
 
     rmdir "$t->{dir}/temp/none" or die "temp/none: $!\n";
     $t->allow_alert(qr/\[crit\].*temp\/none/);
