@@ -82,6 +82,9 @@ typedef struct {
                                                 output, or -1 */
     int64_t                     limit;       /* what is set instead, or -1 */
     int64_t                     outputs;
+    int64_t                     max_output;  /* the model's, or 0 */
+    int64_t                     assumed_output;
+    int64_t                     context;     /* the model's, or 0 */
     int64_t                     hold_tokens; /* of all outputs */
     int64_t                     estimate;    /* of the prompt, in tokens */
     int64_t                     wait_until_ms;
@@ -120,6 +123,8 @@ typedef struct {
     unsigned                    url_known:1; /* a path of the route table */
     unsigned                    key_known:1;
     unsigned                    alias:1;     /* the body names it otherwise */
+    unsigned                    reasoning:1; /* the model thinks first */
+    unsigned                    leave:1;     /* a client's end ends its call */
     unsigned                    estimated:1;
     unsigned                    waiting:1;
     unsigned                    in_flight:1;
@@ -194,7 +199,7 @@ ngx_int_t ngx_ai_gateway_check_access(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, aigw_access_t *access);
 
 /* Is the model that the body names allowed, an alias, priced? Sets ctx->model,
-   alias and price. */
+   alias, price and what is set for the model. */
 ngx_int_t ngx_ai_gateway_check_model(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 

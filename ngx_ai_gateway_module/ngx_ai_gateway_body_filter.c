@@ -100,6 +100,11 @@ ngx_ai_gateway_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         }
 
         ctx->client_gone = 1;
+
+        if (ctx->leave) {
+            return NGX_ERROR;
+        }
+
         ctx->drain_until_ms = ngx_ai_gateway_now_ms()
                               + NGX_AI_GATEWAY_DRAIN_MS;
         ctx->drain_bytes = NGX_AI_GATEWAY_DRAIN_BYTES;

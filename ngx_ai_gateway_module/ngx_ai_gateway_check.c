@@ -25,6 +25,8 @@ ngx_ai_gateway_set_account(ngx_ai_gateway_ctx_t *ctx,
     ctx->account[2].id = access->user_id;
     ctx->account[2].limit_nano = access->user_quota_nano;
 
+    ctx->leave = access->disconnect_abort;
+
     ngx_memcpy(ctx->project, access->project_name, sizeof(ctx->project));
     ngx_memcpy(ctx->key_prefix, access->key_prefix, sizeof(ctx->key_prefix));
 }
@@ -185,36 +187,46 @@ ngx_ai_gateway_allowed(const char *patterns, aigw_str_t name,
 }
 
 
+static void
+ngx_ai_gateway_set_called(ngx_ai_gateway_ctx_t *ctx,
+    const aigw_called_t *called)
+{
+    ctx->alias = called->alias;
+    ctx->reasoning = called->reasoning;
+    ctx->max_output = called->max_output;
+    ctx->assumed_output = called->assumed_output;
+    ctx->context = called->context;
+}
+
+
 ngx_int_t
 ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     const aigw_access_t *access)
 {
-    char        alias[AIGW_MODEL_MAX + 1];
-    aigw_err_t  err;
-    aigw_str_t  name, target;
+    aigw_err_t      err;
+    aigw_str_t      name, target;
+    aigw_called_t   called;
 
     /* a call that waits comes by here again */
 
     name.data = ctx->scan.request.model;
     name.len = ctx->scan.request.model_len;
-    target = name;
 
     ngx_memcpy(ctx->model, name.data, name.len);
     ctx->model[name.len] = '\0';
-    ctx->alias = 0;
 
-    err = aigw_store_find_alias(ngx_ai_gateway_store(), name, alias);
+    err = aigw_store_find_called(ngx_ai_gateway_store(), name, &called);
 
-    if (err == AIGW_OK) {
-        ctx->alias = 1;
-        target.data = alias;
-        target.len = ngx_strlen(alias);
-
-    } else if (err != AIGW_ENOTFOUND) {
+    if (err != AIGW_OK) {
         return ngx_ai_gateway_refuse_unavailable(r, ctx,
                                                  "cannot look a model up",
                                                  err);
     }
+
+    target.data = called.model;
+    target.len = called.model_len;
+
+    ngx_ai_gateway_set_called(ctx, &called);
 
     if (!ngx_ai_gateway_allowed(access->key_models, name, target)) {
         return ngx_ai_gateway_refuse_model(r, ctx,
@@ -244,7 +256,8 @@ ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     }
 
     if (ctx->alias) {
-        ngx_memcpy(ctx->model, alias, sizeof(alias));
+        ngx_memcpy(ctx->model, called.model, called.model_len);
+        ctx->model[called.model_len] = '\0';
     }
 
     return NGX_OK;

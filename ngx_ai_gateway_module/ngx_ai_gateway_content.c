@@ -330,5 +330,11 @@ ngx_ai_gateway_content_handler(ngx_http_request_t *r)
 
     ngx_ai_gateway_hook_upstream(r, ctx);
 
+    if (ctx->leave && r->upstream != NULL && r == r->main) {
+        /* nginx was told to read on (proxy_ignore_client_abort); here a client
+           that leaves ends its call, also before the first byte */
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
     return rc;
 }

@@ -15,6 +15,9 @@
 
 #define NGX_AI_GATEWAY_MESSAGE_BYTES  256
 
+/* The smallest answer of a model that thinks before it speaks, in tokens. */
+#define NGX_AI_GATEWAY_THOUGHT        1024
+
 
 /* How many calls of this worker wait. */
 static ngx_uint_t  ngx_ai_gateway_waiting;
@@ -216,7 +219,12 @@ ngx_ai_gateway_describe(ngx_ai_gateway_ctx_t *ctx, aigw_hold_call_t *call)
     call->input_tokens = ctx->estimated ? ctx->estimate : ctx->body_bytes;
     call->outputs = (ctx->route == AIGW_ROUTE_EMBEDDINGS) ? 0 : ctx->outputs;
     call->own = ctx->own_limit;
-    call->smallest = 1;
+    call->ceiling = ctx->max_output;
+    call->assumed = ctx->assumed_output;
+    call->context = ctx->context;
+
+    /* too little, and hidden thought eats all of it */
+    call->smallest = ctx->reasoning ? NGX_AI_GATEWAY_THOUGHT : 1;
 }
 
 

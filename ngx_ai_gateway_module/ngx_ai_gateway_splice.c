@@ -68,6 +68,22 @@ ngx_ai_gateway_insert(ngx_http_request_t *r, ngx_chain_t *cl, off_t k,
         return NGX_ERROR;
     }
 
+    middle->start = (u_char *) text->data;
+    middle->pos = middle->start;
+    middle->last = middle->start + text->len;
+    middle->end = middle->last;
+    middle->memory = 1;
+
+    if (k == 0) {
+        /* right behind another splice: nginx takes no empty buffer */
+        al->buf = cl->buf;
+        al->next = cl->next;
+        cl->buf = middle;
+        cl->next = al;
+
+        return NGX_OK;
+    }
+
     *before = *cl->buf;
     *after = *cl->buf;
 
@@ -86,12 +102,6 @@ ngx_ai_gateway_insert(ngx_http_request_t *r, ngx_chain_t *cl, off_t k,
         before->file_last = before->file_pos + k;
         after->file_pos += k;
     }
-
-    middle->start = (u_char *) text->data;
-    middle->pos = middle->start;
-    middle->last = middle->start + text->len;
-    middle->end = middle->last;
-    middle->memory = 1;
 
     al->buf = after;
     al->next = cl->next;
@@ -167,13 +177,18 @@ ngx_ai_gateway_write_limit(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 {
     u_char  *p;
 
-    p = ngx_pnalloc(r->pool, sizeof("\"max_tokens\":,") + NGX_INT64_LEN);
+    p = ngx_pnalloc(r->pool, sizeof("\"max_completion_tokens\":,")
+                             + NGX_INT64_LEN);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     member->data = (char *) p;
-    p = ngx_cpymem(p, "\"max_tokens\":", sizeof("\"max_tokens\":") - 1);
+
+    /* models that think refuse the old name */
+
+    p = ctx->reasoning ? ngx_sprintf(p, "\"max_completion_tokens\":")
+                       : ngx_sprintf(p, "\"max_tokens\":");
 
     number->data = (char *) p;
     p = ngx_sprintf(p, "%L", ctx->limit);

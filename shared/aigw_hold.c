@@ -96,7 +96,7 @@ hold_bound(const aigw_hold_call_t *call)
     }
 
     bound = call->own >= 0 ? call->own
-            : call->ceiling > 0 ? call->ceiling : AIGW_HOLD_CEILING;
+            : call->ceiling > 0 ? call->ceiling : call->assumed;
 
     if (call->own < 0 && call->context > 0) {
         bound = hold_min(bound, hold_max(call->context - call->input_tokens,

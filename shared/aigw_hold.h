@@ -12,7 +12,6 @@
 #include "aigw_price.h"
 
 
-#define AIGW_HOLD_CEILING  32768      /* of a model whose own is not known */
 #define AIGW_HOLD_FLOOR    4096       /* so many are not undercut while others
                                          hold something */
 #define AIGW_HOLD_SHARE    16         /* of what is free, for a call without a
@@ -29,6 +28,7 @@ typedef struct {
     int64_t              ceiling;     /* the model's; 0: not known */
     int64_t              context;     /* input and output; 0: not known */
     int64_t              smallest;    /* answer, in tokens; from 1 */
+    int64_t              assumed;     /* a ceiling where the model's is not */
     unsigned             strict:1;    /* a limit is always set */
 } aigw_hold_call_t;
 

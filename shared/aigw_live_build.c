@@ -80,7 +80,7 @@ aigw_live_build_journal(aigw_live_counters_t *counters, aigw_store_t *store,
 }
 
 
-static aigw_err_t
+aigw_err_t
 aigw_live_build_fill(aigw_live_counters_t *counters, const char *dir,
     aigw_store_t *store)
 {

@@ -329,6 +329,11 @@ aigw_err_t aigw_flight_build(aigw_live_counters_t *counters,
 aigw_err_t aigw_live_build(const char *dir, aigw_store_t *store,
     char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
 
+/* Adds to counters (their store's id is set) what they would be. Without the
+   leader's place others may be at work, and the result is wrong by that. */
+aigw_err_t aigw_live_build_fill(aigw_live_counters_t *counters,
+    const char *dir, aigw_store_t *store) AIGW_CHECKED;
+
 
 /* --- aigw_journal_read.c --- */
 

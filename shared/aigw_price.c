@@ -14,12 +14,6 @@
 __extension__ typedef unsigned __int128  wide_t;
 
 
-typedef struct {
-    wide_t  sum;                      /* nano-units times a million */
-    int     missing;                  /* a part was used that has no price */
-} bill_t;
-
-
 static int64_t
 clamp(int64_t n, int64_t max)
 {
@@ -27,33 +21,23 @@ clamp(int64_t n, int64_t max)
 }
 
 
-/* Charges tokens at own, or at whole where there is no price of their own. */
-static void
-charge(bill_t *bill, int64_t tokens, int64_t own, int64_t whole)
+/* Tokens at own, or at whole where there is no price of their own. */
+static aigw_price_part_t
+part_of(int64_t tokens, int64_t own, int64_t whole)
 {
-    int64_t  price;
+    aigw_price_part_t  part;
 
-    price = own >= 0 ? own : whole;
+    part.tokens = tokens;
+    part.price_nano = own >= 0 ? own : whole >= 0 ? whole : AIGW_PRICE_NONE;
 
-    if (tokens == 0) {
-        return;
-    }
-
-    if (price < 0) {
-        bill->missing = 1;
-        return;
-    }
-
-    bill->sum += (wide_t) tokens * (wide_t) price;
+    return part;
 }
 
 
-aigw_err_t
-aigw_price_cost(const aigw_price_t *price, const aigw_tokens_t *tokens,
-    int64_t *cost_nano)
+void
+aigw_price_split(const aigw_price_t *price, const aigw_tokens_t *tokens,
+    aigw_price_part_t part[AIGW_PRICE_PARTS])
 {
-    bill_t   bill = { 0, 0 };
-    wide_t   cost;
     int64_t  prompt, completion, cached, written, reasoning;
 
     prompt = clamp(tokens->prompt_tokens, INT64_MAX);
@@ -62,19 +46,44 @@ aigw_price_cost(const aigw_price_t *price, const aigw_tokens_t *tokens,
     written = clamp(tokens->cache_write_tokens, prompt - cached);
     reasoning = clamp(tokens->reasoning_tokens, completion);
 
-    charge(&bill, prompt - cached - written, price->prompt_nano,
-           AIGW_PRICE_NONE);
-    charge(&bill, cached, price->cached_nano, price->prompt_nano);
-    charge(&bill, written, price->cache_write_nano, price->prompt_nano);
-    charge(&bill, completion - reasoning, price->completion_nano,
-           AIGW_PRICE_NONE);
-    charge(&bill, reasoning, price->reasoning_nano, price->completion_nano);
+    part[AIGW_PRICE_PROMPT] = part_of(prompt - cached - written,
+                                      price->prompt_nano, AIGW_PRICE_NONE);
+    part[AIGW_PRICE_CACHED] = part_of(cached, price->cached_nano,
+                                      price->prompt_nano);
+    part[AIGW_PRICE_CACHE_WRITE] = part_of(written, price->cache_write_nano,
+                                           price->prompt_nano);
+    part[AIGW_PRICE_COMPLETION] = part_of(completion - reasoning,
+                                          price->completion_nano,
+                                          AIGW_PRICE_NONE);
+    part[AIGW_PRICE_REASONING] = part_of(reasoning, price->reasoning_nano,
+                                         price->completion_nano);
+}
 
-    if (bill.missing) {
-        return AIGW_EINVAL;
+
+aigw_err_t
+aigw_price_cost(const aigw_price_t *price, const aigw_tokens_t *tokens,
+    int64_t *cost_nano)
+{
+    int                i;
+    wide_t             cost, sum;
+    aigw_price_part_t  part[AIGW_PRICE_PARTS];
+
+    aigw_price_split(price, tokens, part);
+    sum = 0;
+
+    for (i = 0; i < AIGW_PRICE_PARTS; i++) {
+        if (part[i].tokens == 0) {
+            continue;
+        }
+
+        if (part[i].price_nano < 0) {
+            return AIGW_EINVAL;
+        }
+
+        sum += (wide_t) part[i].tokens * (wide_t) part[i].price_nano;
     }
 
-    cost = bill.sum / PER_MILLION + (bill.sum % PER_MILLION != 0);
+    cost = sum / PER_MILLION + (sum % PER_MILLION != 0);
 
     if (cost > INT64_MAX) {
         return AIGW_ERANGE;

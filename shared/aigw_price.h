@@ -39,6 +39,26 @@ typedef struct {
 } aigw_price_t;
 
 
+/* What tokens are charged as, each one once. */
+typedef enum {
+    AIGW_PRICE_PROMPT = 0,            /* neither cached nor written */
+    AIGW_PRICE_CACHED,
+    AIGW_PRICE_CACHE_WRITE,
+    AIGW_PRICE_COMPLETION,            /* but for reasoning */
+    AIGW_PRICE_REASONING,
+    AIGW_PRICE_PARTS
+} aigw_price_kind_t;
+
+typedef struct {
+    int64_t    tokens;                /* from 0 */
+    int64_t    price_nano;            /* that counts, or AIGW_PRICE_NONE */
+} aigw_price_part_t;
+
+/* The parts of a cost: the sum of tokens times price_nano, divided by a
+   million and rounded up, is what aigw_price_cost says. */
+void aigw_price_split(const aigw_price_t *price, const aigw_tokens_t *tokens,
+    aigw_price_part_t part[AIGW_PRICE_PARTS]);
+
 /*
  * The cost of tokens, rounded up to a nano-unit. AIGW_EINVAL if the price
  * lacks a part that the call used; AIGW_ERANGE if it does not fit an int64.

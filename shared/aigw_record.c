@@ -75,6 +75,8 @@ aigw_record_pack_project(const aigw_project_t *project, uint8_t *buf)
     aigw_write_int(&w, project->user_id, 8);
     aigw_write_text(&w, project->name, AIGW_NAME_MAX);
     aigw_write_int(&w, project->enabled, 1);
+    aigw_write_int(&w, project->cap_strict, 1);
+    aigw_write_int(&w, project->disconnect_abort, 1);
     aigw_write_int(&w, (uint64_t) project->quota_nano, 8);
     aigw_write_int(&w, (uint64_t) project->created_ms, 8);
     aigw_write_int(&w, (uint64_t) project->expires_ms, 8);
@@ -96,6 +98,8 @@ aigw_record_unpack_project(const uint8_t *buf, size_t len,
     p.user_id = aigw_read_int(&r, 8);
     aigw_read_text(&r, p.name, AIGW_NAME_MAX);
     p.enabled = (uint8_t) aigw_read_below(&r, 1, 2);
+    p.cap_strict = (uint8_t) aigw_read_below(&r, 1, 2);
+    p.disconnect_abort = (uint8_t) aigw_read_below(&r, 1, 2);
     p.quota_nano = aigw_read_min(&r, AIGW_UNLIMITED);
     p.created_ms = read_time(&r);
     p.expires_ms = read_time(&r);
@@ -209,6 +213,9 @@ aigw_record_pack_model(const aigw_model_t *model, uint8_t *buf)
     aigw_write_text(&w, model->name, AIGW_MODEL_MAX);
     aigw_write_text(&w, model->alias_of, AIGW_MODEL_MAX);
     aigw_write_int(&w, (uint64_t) model->created_ms, 8);
+    aigw_write_int(&w, (uint64_t) model->max_output, 4);
+    aigw_write_int(&w, (uint64_t) model->context, 4);
+    aigw_write_int(&w, model->reasoning, 1);
 
     return (size_t) (w.p - buf);
 }
@@ -224,6 +231,9 @@ aigw_record_unpack_model(const uint8_t *buf, size_t len, aigw_model_t *model)
     aigw_read_text(&r, m.name, AIGW_MODEL_MAX);
     aigw_read_text(&r, m.alias_of, AIGW_MODEL_MAX);
     m.created_ms = read_time(&r);
+    m.max_output = (int64_t) aigw_read_below(&r, 4, AIGW_TOKENS_MAX + 1);
+    m.context = (int64_t) aigw_read_below(&r, 4, AIGW_TOKENS_MAX + 1);
+    m.reasoning = (uint8_t) aigw_read_below(&r, 1, AIGW_REASONING_MAX);
 
     err = aigw_reader_end(&r);
 

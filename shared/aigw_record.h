@@ -15,6 +15,7 @@
 
 
 #define AIGW_RECORD_MAX  1024         /* bytes of any packed record */
+#define AIGW_TOKENS_MAX  1000000000   /* a model's ceiling or context at most */
 
 
 typedef struct {
@@ -32,6 +33,8 @@ typedef struct {
     uint64_t   user_id;
     char       name[AIGW_NAME_MAX + 1];
     uint8_t    enabled;
+    uint8_t    cap_strict;            /* 1: strict, 0: clamp */
+    uint8_t    disconnect_abort;      /* 1: abort, 0: drain */
     int64_t    quota_nano;
     int64_t    created_ms;
     int64_t    expires_ms;            /* 0: never */
@@ -66,10 +69,23 @@ typedef struct {
 } aigw_gone_t;
 
 
+/* Does a model think before it answers? At rest: append only. */
+typedef enum {
+    AIGW_REASONING_BY_NAME = 0,       /* as its name says */
+    AIGW_REASONING_YES,
+    AIGW_REASONING_NO,
+    AIGW_REASONING_MAX
+} aigw_reasoning_t;
+
+
+/* An alias has nothing but its target: what is set for that one counts. */
 typedef struct {
     char       name[AIGW_MODEL_MAX + 1];
     char       alias_of[AIGW_MODEL_MAX + 1];   /* empty: no alias */
     int64_t    created_ms;
+    int64_t    max_output;            /* tokens; 0: not known */
+    int64_t    context;               /* the same, input and output */
+    uint8_t    reasoning;             /* aigw_reasoning_t */
 } aigw_model_t;
 
 

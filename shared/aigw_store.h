@@ -113,6 +113,8 @@ typedef struct {
     unsigned   project_enabled:1;
     unsigned   key_enabled:1;
     unsigned   key_revoked:1;
+    unsigned   cap_strict:1;          /* the project's */
+    unsigned   disconnect_abort:1;
     char       project_name[AIGW_NAME_MAX + 1];
     char       key_prefix[AIGW_KEY_PREFIX_LEN + 1];
     char       key_last4[AIGW_KEY_LAST_LEN + 1];
@@ -130,7 +132,27 @@ aigw_err_t aigw_store_find_access(aigw_store_t *store,
 aigw_err_t aigw_store_find_price(aigw_store_t *store, aigw_str_t model,
     int64_t now_ms, aigw_price_t *price) AIGW_CHECKED;
 
-/* The model that name stands for; its price and name upstream count.
+/* The model that is really called, and what is set for it. */
+typedef struct {
+    size_t     model_len;
+    char       model[AIGW_MODEL_MAX + 1];   /* its price and name count */
+    int64_t    max_output;            /* of one output, tokens; 0: not known */
+    int64_t    assumed_output;        /* what counts then: the setting */
+    int64_t    context;               /* input and output; 0: not known */
+    unsigned   alias:1;               /* the name is another's */
+    unsigned   reasoning:1;           /* as set, else by the model's name */
+} aigw_called_t;
+
+/* The setting max_output (a number as text), and what it is unless set. */
+#define AIGW_SETTING_MAX_OUTPUT  "max_output"
+#define AIGW_ASSUMED_OUTPUT      32768
+
+/* What a call of name calls. Never AIGW_ENOTFOUND: of what nobody has set
+   nothing is known. AIGW_EINVAL: longer than AIGW_MODEL_MAX. */
+aigw_err_t aigw_store_find_called(aigw_store_t *store, aigw_str_t name,
+    aigw_called_t *called) AIGW_CHECKED;
+
+/* The model that name stands for, of the same look-up.
    AIGW_ENOTFOUND: name is no alias. */
 aigw_err_t aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
     char target[AIGW_MODEL_MAX + 1]) AIGW_CHECKED;
@@ -217,6 +239,12 @@ aigw_err_t aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
 #define AIGW_CHANGE_USER         0x20 /* a project's */
 #define AIGW_CHANGE_ROLE         0x40 /* a user's */
 #define AIGW_CHANGE_REVOKED      0x80 /* a key's: once and for ever */
+#define AIGW_CHANGE_CAP        0x0100 /* a project's */
+#define AIGW_CHANGE_DISCONNECT 0x0200
+#define AIGW_CHANGE_ALIAS      0x0400 /* a model's; an empty one ends it */
+#define AIGW_CHANGE_MAX_OUTPUT 0x0800
+#define AIGW_CHANGE_CONTEXT    0x1000
+#define AIGW_CHANGE_REASONING  0x2000
 
 /*
  * Changes these fields of the thing with that id, in one transaction, and sets
@@ -253,15 +281,13 @@ aigw_err_t aigw_store_delete_model(aigw_store_t *store, aigw_str_t name)
     AIGW_CHECKED;
 
 /*
- * Makes it, or gives it another alias_of; an empty one keeps the old one. Sets
- * model to what is stored. AIGW_EINVAL: an alias of itself. AIGW_EEXIST: an
- * alias of an alias, or an alias of what has aliases. alias_of need not be
+ * Makes it if it is not there; of the rest, sets these fields (AIGW_CHANGE_...)
+ * and model to what is stored. What becomes an alias loses what was set for it.
+ * AIGW_EINVAL: an alias of itself, or with something set for it. AIGW_EEXIST:
+ * an alias of an alias, or an alias of what has aliases. alias_of need not be
  * known: a model is there to be called without having been set.
  */
-aigw_err_t aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
-    AIGW_CHECKED;
-/* The same, no alias any more. */
-aigw_err_t aigw_store_set_plain_model(aigw_store_t *store,
+aigw_err_t aigw_store_set_model(aigw_store_t *store, unsigned fields,
     aigw_model_t *model) AIGW_CHECKED;
 
 /* Adds a price (replaces one of the same model and from_ms); sets

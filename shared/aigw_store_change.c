@@ -95,6 +95,8 @@ take_project(unsigned fields, const aigw_project_t *from, aigw_project_t *to)
     TAKE(AIGW_CHANGE_NAME, name);
     TAKE(AIGW_CHANGE_USER, user_id);
     TAKE(AIGW_CHANGE_ENABLED, enabled);
+    TAKE(AIGW_CHANGE_CAP, cap_strict);
+    TAKE(AIGW_CHANGE_DISCONNECT, disconnect_abort);
     TAKE(AIGW_CHANGE_QUOTA, quota_nano);
     TAKE(AIGW_CHANGE_EXPIRES, expires_ms);
     TAKE(AIGW_CHANGE_MODELS, models);

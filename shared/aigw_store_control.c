@@ -389,32 +389,46 @@ aigw_store_list_prices(aigw_store_t *store, aigw_str_t model,
 }
 
 
+int
+aigw_store_load_setting(aigw_db_txn_t *txn, aigw_str_t name,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    aigw_db_key_t    at;
+    aigw_db_value_t  text;
+
+    aigw_store_key_text(&at, name);
+
+    if (!aigw_db_get(txn, AIGW_CONTROL_SETTINGS, &at, &text)) {
+        return 0;
+    }
+
+    if (text.len > AIGW_VALUE_MAX || memchr(text.data, '\0', text.len) != NULL)
+    {
+        aigw_db_fail(txn, AIGW_ECORRUPT);
+        return 0;
+    }
+
+    memcpy(value, text.data, text.len);
+    value[text.len] = '\0';
+
+    return 1;
+}
+
+
 aigw_err_t
 aigw_store_get_setting(aigw_store_t *store, aigw_str_t name,
     char value[AIGW_VALUE_MAX + 1])
 {
-    aigw_db_key_t    at;
-    aigw_db_txn_t    txn;
-    aigw_db_value_t  text;
+    aigw_db_txn_t  txn;
 
     if (!is_name(name)) {
         return AIGW_ENOTFOUND;
     }
 
     aigw_db_read(store->control, &txn);
-    aigw_store_key_text(&at, name);
 
-    if (!aigw_db_get(&txn, AIGW_CONTROL_SETTINGS, &at, &text)) {
+    if (!aigw_store_load_setting(&txn, name, value)) {
         aigw_db_fail(&txn, AIGW_ENOTFOUND);
-
-    } else if (text.len > AIGW_VALUE_MAX
-               || memchr(text.data, '\0', text.len) != NULL)
-    {
-        aigw_db_fail(&txn, AIGW_ECORRUPT);
-
-    } else {
-        memcpy(value, text.data, text.len);
-        value[text.len] = '\0';
     }
 
     return aigw_db_end(&txn);

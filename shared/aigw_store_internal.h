@@ -34,7 +34,8 @@ typedef enum {
 typedef enum {
     AIGW_USAGE_META = 0,
     AIGW_USAGE_ROWS,                  /* node 2, seq 8 -> row */
-    AIGW_USAGE_ROW_IDS,               /* row id -> key of its row */
+    AIGW_USAGE_ROW_IDS,               /* row id -> key of its row, CRC-32C 4 of
+                                         the row; older ones have none */
     AIGW_USAGE_PROJECT_ROWS,          /* project, row id -> key of its row */
     AIGW_USAGE_SUMS,                  /* partition 2, kind 1, id -> sums */
     AIGW_USAGE_ROLLUPS,               /* hour 4, project, key, user, model ->
@@ -43,6 +44,7 @@ typedef enum {
     AIGW_USAGE_TABLES
 } aigw_usage_table_t;
 
+#define AIGW_STORE_ROW_KEY       10   /* bytes of it */
 #define AIGW_STORE_ROLLUP_FIXED  28   /* bytes before the model */
 #define AIGW_STORE_HOUR_MS       INT64_C(3600000)
 #define AIGW_STORE_CONTROL_MAP   ((size_t) 1 << 30)
@@ -149,6 +151,10 @@ int aigw_store_load(aigw_db_txn_t *txn, unsigned table,
 void aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key, aigw_store_unpack_pt unpack, void *record);
 
+/* 1: set, and value ends with NUL. 0: not set, or an error. */
+int aigw_store_load_setting(aigw_db_txn_t *txn, aigw_str_t name,
+    char value[AIGW_VALUE_MAX + 1]);
+
 /* The key with that id: AIGW_ENOTFOUND if there is none. */
 void aigw_store_load_key(aigw_db_txn_t *txn, uint64_t id, aigw_key_t *key);
 
@@ -186,7 +192,7 @@ int aigw_store_is_match(const aigw_row_filter_t *filter,
 typedef enum {
     AIGW_STORE_CACHED_ACCESS = 1,     /* by a key's hash */
     AIGW_STORE_CACHED_PRICE,          /* by a model's name */
-    AIGW_STORE_CACHED_ALIAS,          /* the same; empty: it is none */
+    AIGW_STORE_CACHED_CALLED,         /* the same */
     AIGW_STORE_CACHED_UPSTREAM        /* by its name */
 } aigw_store_cached_kind_t;
 
@@ -202,7 +208,7 @@ typedef struct {
         aigw_access_t         access;
         aigw_price_t          price;
         aigw_upstream_t       upstream;
-        char                  alias[AIGW_MODEL_MAX + 1];
+        aigw_called_t         called;
     } value;
 } aigw_store_cached_t;
 
@@ -233,6 +239,9 @@ void aigw_store_sort(aigw_store_item_t *items, size_t n,
    their roll-ups. */
 void aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
     size_t n);
+
+/* The key of a row's roll-up. */
+void aigw_store_key_rollup(aigw_db_key_t *at, const aigw_row_view_t *row);
 
 /* Any record's unpack, in the form that aigw_store_load takes. */
 aigw_err_t aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out);

@@ -15,14 +15,16 @@
 #define HOUR       AIGW_STORE_HOUR_MS
 
 
-/* The row that an index entry names; it must be there. */
+/* The row that an index entry names; it must be there. An entry may have more
+   behind the row's key. */
 static void
 load_row(aigw_db_txn_t *txn, const aigw_db_value_t *at, aigw_row_t *row)
 {
     aigw_db_key_t  key;
 
     aigw_db_key(&key);
-    aigw_db_key_bytes(&key, at->data, at->len);
+    aigw_db_key_bytes(&key, at->data, at->len < AIGW_STORE_ROW_KEY
+                                      ? at->len : AIGW_STORE_ROW_KEY);
     aigw_store_load_sure(txn, AIGW_USAGE_ROWS, &key, aigw_store_unpack_row,
                          row);
 }

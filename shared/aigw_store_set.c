@@ -49,53 +49,111 @@ has_alias(aigw_db_txn_t *txn, const char *name)
 }
 
 
-/* plain: an empty alias_of ends what it was an alias of. */
-static aigw_err_t
-set_model(aigw_store_t *store, aigw_model_t *model, int plain)
+static int
+is_tokens(int64_t n)
 {
-    uint8_t        buf[AIGW_RECORD_MAX];
-    aigw_err_t     err;
-    aigw_str_t     name, target;
-    aigw_model_t   old, m;
-    aigw_db_key_t  at;
-    aigw_db_txn_t  txn;
+    return n >= 0 && n <= AIGW_TOKENS_MAX;
+}
 
-    name = aigw_store_text(model->name, sizeof(model->name));
+
+static aigw_err_t
+check_model(const aigw_model_t *model)
+{
+    aigw_str_t  target;
+
     target = aigw_store_text(model->alias_of, sizeof(model->alias_of));
 
-    if (aigw_store_check_model(name) != AIGW_OK
-        || (target.len > 0 && aigw_store_check_model(target) != AIGW_OK)
-        || strcmp(model->name, model->alias_of) == 0)
+    if (aigw_store_check_model(aigw_store_text(model->name,
+                                               sizeof(model->name)))
+        != AIGW_OK
+        || !is_tokens(model->max_output) || !is_tokens(model->context)
+        || model->reasoning >= AIGW_REASONING_MAX)
     {
         return AIGW_EINVAL;
     }
 
-    m = *model;
+    if (target.len == 0) {
+        return AIGW_OK;
+    }
+
+    return aigw_store_check_model(target) == AIGW_OK
+           && strcmp(model->name, model->alias_of) != 0
+           && model->max_output == 0 && model->context == 0
+           && model->reasoning == AIGW_REASONING_BY_NAME
+           ? AIGW_OK : AIGW_EINVAL;
+}
+
+
+static void
+take_model(unsigned fields, const aigw_model_t *from, aigw_model_t *to)
+{
+    if (fields & AIGW_CHANGE_ALIAS) {
+        memcpy(to->alias_of, from->alias_of, sizeof(to->alias_of));
+
+        if (to->alias_of[0] != '\0') {
+            to->max_output = 0;
+            to->context = 0;
+            to->reasoning = AIGW_REASONING_BY_NAME;
+        }
+    }
+
+    if (fields & AIGW_CHANGE_MAX_OUTPUT) {
+        to->max_output = from->max_output;
+    }
+
+    if (fields & AIGW_CHANGE_CONTEXT) {
+        to->context = from->context;
+    }
+
+    if (fields & AIGW_CHANGE_REASONING) {
+        to->reasoning = from->reasoning;
+    }
+}
+
+
+aigw_err_t
+aigw_store_set_model(aigw_store_t *store, unsigned fields,
+    aigw_model_t *model)
+{
+    uint8_t        buf[AIGW_RECORD_MAX];
+    aigw_err_t     err;
+    aigw_str_t     name, target;
+    aigw_model_t   m;
+    aigw_db_key_t  at;
+    aigw_db_txn_t  txn;
+
+    name = aigw_store_text(model->name, sizeof(model->name));
+
+    if (aigw_store_check_model(name) != AIGW_OK) {
+        return AIGW_EINVAL;
+    }
 
     aigw_db_write(store->control, &txn);
     aigw_store_key_text(&at, name);
 
-    if (aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
-                        aigw_store_unpack_model, &old))
+    if (!aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                         aigw_store_unpack_model, &m))
     {
-        m.created_ms = old.created_ms;
-
-        if (target.len == 0 && !plain) {
-            memcpy(m.alias_of, old.alias_of, sizeof(m.alias_of));
-        }
-
-    } else {
+        memset(&m, 0, sizeof(m));
+        memcpy(m.name, model->name, sizeof(m.name));
         m.created_ms = aigw_time_now_ms();
     }
 
-    if (target.len > 0
+    take_model(fields, model, &m);
+    aigw_db_fail(&txn, check_model(&m));
+    target = aigw_store_text(m.alias_of, AIGW_MODEL_MAX);
+
+    if (txn.err == AIGW_OK && (fields & AIGW_CHANGE_ALIAS) && target.len > 0
         && (is_alias(&txn, target) || has_alias(&txn, m.name)))
     {
         aigw_db_fail(&txn, AIGW_EEXIST);
     }
 
-    aigw_db_put(&txn, AIGW_CONTROL_MODELS, &at, buf,
-                aigw_record_pack_model(&m, buf));
+    if (txn.err == AIGW_OK) {
+        aigw_db_put(&txn, AIGW_CONTROL_MODELS, &at, buf,
+                    aigw_record_pack_model(&m, buf));
+    }
+
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {
@@ -103,22 +161,6 @@ set_model(aigw_store_t *store, aigw_model_t *model, int plain)
     }
 
     return err;
-}
-
-
-aigw_err_t
-aigw_store_set_model(aigw_store_t *store, aigw_model_t *model)
-{
-    return set_model(store, model, 0);
-}
-
-
-aigw_err_t
-aigw_store_set_plain_model(aigw_store_t *store, aigw_model_t *model)
-{
-    model->alias_of[0] = '\0';
-
-    return set_model(store, model, 1);
 }
 
 

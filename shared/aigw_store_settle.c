@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aigw_crc.h"
 #include "aigw_store_internal.h"
 
 
@@ -108,7 +109,7 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
 {
     size_t                  i, n;
     uint64_t                seq, skew;
-    aigw_db_key_t           at, id;
+    aigw_db_key_t           at, id, named;
     aigw_db_cursor_t        rows, ids;
     aigw_store_item_t       item, last, newest;
     const aigw_row_view_t  *row;
@@ -133,10 +134,13 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
             continue;
         }
 
-        if (is_behind(&item, &newest)) {
-            aigw_db_cursor_put(&ids, &id, at.bytes, at.len, 1);
+        named = at;
+        aigw_db_key_int(&named, aigw_crc32c(0, row->packed, row->len), 4);
 
-        } else if (!aigw_db_cursor_add(&ids, &id, at.bytes, at.len)) {
+        if (is_behind(&item, &newest)) {
+            aigw_db_cursor_put(&ids, &id, named.bytes, named.len, 1);
+
+        } else if (!aigw_db_cursor_add(&ids, &id, named.bytes, named.len)) {
             continue;
         }
 

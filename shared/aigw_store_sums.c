@@ -122,6 +122,18 @@ add_sums(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
 }
 
 
+void
+aigw_store_key_rollup(aigw_db_key_t *at, const aigw_row_view_t *row)
+{
+    aigw_db_key(at);
+    aigw_db_key_int(at, hour_of(row), 4);
+    aigw_db_key_int(at, row->project_id, 8);
+    aigw_db_key_int(at, row->key_id, 8);
+    aigw_db_key_int(at, row->user_id, 8);
+    aigw_db_key_bytes(at, row->model.data, row->model.len);
+}
+
+
 /* Sorted but for model and user, which have no numbers small enough. */
 static void
 write_rollups(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
@@ -145,15 +157,7 @@ write_rollups(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
 
     for (i = 0; i < t->n; i++) {
         cell = items[i].what;
-        row = cell->row;
-
-        aigw_db_key(&at);
-        aigw_db_key_int(&at, hour_of(row), 4);
-        aigw_db_key_int(&at, row->project_id, 8);
-        aigw_db_key_int(&at, row->key_id, 8);
-        aigw_db_key_int(&at, row->user_id, 8);
-        aigw_db_key_bytes(&at, row->model.data, row->model.len);
-
+        aigw_store_key_rollup(&at, cell->row);
         add_sums(&cur, &at, &cell->sums);
     }
 

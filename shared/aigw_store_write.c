@@ -48,7 +48,8 @@ aigw_err_t
 aigw_store_check_project(const aigw_project_t *project)
 {
     return aigw_store_check_name(TEXT(project->name)) == AIGW_OK
-           && project->enabled <= 1 && is_quota(project->quota_nano)
+           && project->enabled <= 1 && project->cap_strict <= 1
+           && project->disconnect_abort <= 1 && is_quota(project->quota_nano)
            && project->expires_ms >= 0
            && is_list(TEXT(project->models)) ? AIGW_OK : AIGW_EINVAL;
 }

@@ -104,6 +104,51 @@ for my $reset (0, 1) {
 }
 
 is($t->sim->stats->{aborted}, 0, 'H28 the upstream was never cut off');
+
+
+# --- a project that does not read on ---
+
+my $hasty = $t->project('hasty', '--quota', '1', '--disconnect', 'abort');
+my $aborted = 0;
+
+sub hasty ($name, $c, @want) {
+    my @rows = $t->wait_rows($aborted + 1, '--project', 'hasty');
+    my $deadline = time + 2;
+
+    is(@rows, ++$aborted, "Q20 $name: one row");
+    is_deeply([@{ $rows[0] }{qw(settled verdict)}], \@want,
+        "Q20 $name: $want[0]") or diag explain $rows[0];
+    cmp_ok($rows[0]{cost}, '>', 0, "Q20 $name: it costs something");
+    cmp_ok($rows[0]{cost}, '<=', $rows[0]{hold}, "Q20 $name: what was held, at"
+        . ' most');
+    sleep 0.02
+        while $t->sim->stats->{aborted} < $aborted && time < $deadline;
+    is($t->sim->stats->{aborted}, $aborted, "Q20 $name: upstream cut off");
+    is($t->json('project', 'show', 'hasty')->{held}, '0',
+        "Q20 $name: nothing held");
+}
+
+for my $reset (0, 1) {
+    my $how = $reset ? 'by a RST' : 'by a FIN';
+
+    $t->sim->script(@sse, delay_ms => 50, pieces => [($text) x 200]);
+
+    my $c = $t->stream($hasty);
+
+    $c->wait_for(qr/\n\n/);
+    $c->close($reset);
+    hasty("amid a stream, $how", $c, 'estimated', 'ok');
+
+    $t->sim->script(raw => "HTTP/1.1 200 OK\r\nContent-Type: application/json"
+        . "\r\nContent-Length: 2\r\n\r\n{}", gates => [0]);
+    $c = $t->connect->ask(key => $hasty, json => AIGW::chat_body());
+    sleep 0.1;
+    $c->close($reset);
+    hasty("before the answer, $how", $c, 'estimated',
+        'client_closed_request');
+    $t->expect_rows(1);
+}
+
 is($t->chat($key)->status, 200, 'and all goes on');
 
 $t->finish;

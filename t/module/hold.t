@@ -87,6 +87,12 @@ sub ask_all ($n, $key, %body) {
 
     is($r->status, 200, 'Q09: no limit of its own, near the quota');
     is($r->header('x-aigw-clamped'), '4096', 'gets one');
+
+    my $both = $t->stream($key, model => 'out')->response;
+
+    is($both->header('x-aigw-clamped'), '4096', 'a stream, too');
+    is_deeply([@{ $seen->() }{qw(max_tokens stream_options)}],
+        [4096, { include_usage => JSON::PP::true }], 'with both splices');
     is($seen->()->{max_tokens}, 4096, 'in the body that goes up');
 
     $r = $t->chat($key, model => 'out', max_tokens => 40_000);
@@ -101,6 +107,35 @@ sub ask_all ($n, $key, %body) {
     ok($seen->()->{stream_options}{include_usage}, 'beside the other splice');
     is_deeply($t->row($r)->{flags}, ['clamped'], 'the row says so')
         or diag explain $t->row($r);
+}
+
+
+# --- what is known of a model ---
+
+{
+    my $key = $t->project('known', '--quota', '0.5');
+
+    $t->json('price', 'set', $_, '--prompt', '0', '--completion', '10')
+        for qw(small o3-out);
+    $t->json('model', 'set', 'small', '--max-output', '2000');
+
+    my $r = $t->chat($key, model => 'small');
+
+    is($t->row($r)->{hold}, '0.02', 'Q09: the ceiling of the model is held');
+    is($r->header('x-aigw-clamped'), undef, 'and nothing is limited');
+
+    $r = $t->chat($key, model => 'o3-out');
+    is($r->header('x-aigw-clamped'), '4096', 'a model that thinks');
+    is(JSON::PP::decode_json(($t->sim->seen)[-1]{body})->{
+        'max_completion_tokens'}, 4096, 'has its own name for it');
+    is($t->chat($t->project('thought', '--quota', '0.01023'),
+        model => 'o3-out')->code, 'insufficient_quota',
+        'and is not called for less than a thought');
+
+    $t->json('setting', 'set', 'max_output', '1000');
+    $r = $t->chat($key, model => 'out');
+    is($t->row($r)->{hold}, '0.01', 'what is assumed of others is a setting');
+    $t->json('setting', 'set', 'max_output', '32768');
 }
 
 

@@ -78,6 +78,8 @@ fill_project(void *record)
     p->user_id = UINT64_C(0x0102030405060708);
     full(p->name, AIGW_NAME_MAX);
     p->enabled = 1;
+    p->cap_strict = 1;
+    p->disconnect_abort = 1;
     p->quota_nano = AIGW_UNLIMITED;
     p->created_ms = 1763996007123;
     p->expires_ms = INT64_MAX;
@@ -126,6 +128,9 @@ fill_model(void *record)
     full(m->name, AIGW_MODEL_MAX);
     full(m->alias_of, AIGW_MODEL_MAX);
     m->created_ms = 5;
+    m->max_output = AIGW_TOKENS_MAX;
+    m->context = 1;
+    m->reasoning = AIGW_REASONING_NO;
 }
 
 
@@ -227,6 +232,7 @@ sane_project(const void *record)
 
     return memchr(p->name, '\0', sizeof(p->name))
            && memchr(p->models, '\0', sizeof(p->models)) && p->enabled <= 1
+           && p->cap_strict <= 1 && p->disconnect_abort <= 1
            && p->quota_nano >= -1;
 }
 
@@ -259,7 +265,10 @@ sane_model(const void *record)
     const aigw_model_t  *m = record;
 
     return memchr(m->name, '\0', sizeof(m->name))
-           && memchr(m->alias_of, '\0', sizeof(m->alias_of));
+           && memchr(m->alias_of, '\0', sizeof(m->alias_of))
+           && m->max_output >= 0 && m->max_output <= AIGW_TOKENS_MAX
+           && m->context >= 0 && m->context <= AIGW_TOKENS_MAX
+           && m->reasoning < AIGW_REASONING_MAX;
 }
 
 

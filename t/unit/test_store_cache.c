@@ -94,7 +94,16 @@ change(aigw_store_t *s, char what)
     case 'a':
         strcpy(model.name, "fast");
         strcpy(model.alias_of, "m");
-        return aigw_store_set_model(s, &model);
+        return aigw_store_set_model(s, AIGW_CHANGE_ALIAS, &model);
+
+    case 'o':
+        strcpy(model.name, "m");
+        model.max_output = 16384;
+        return aigw_store_set_model(s, AIGW_CHANGE_MAX_OUTPUT, &model);
+
+    case 's':
+        return aigw_store_set_setting(s, str(AIGW_SETTING_MAX_OUTPUT),
+                                      str("8192"));
 
     default:
         return set_upstream(s, "https://two.example");
@@ -210,10 +219,26 @@ test_price(aigw_store_t *s, other_t *other)
 }
 
 
+/* Once more, from what is kept. */
+static int
+same_again(aigw_store_t *s, const char *name, const aigw_called_t *first)
+{
+    aigw_called_t  c;
+
+    return aigw_store_find_called(s, str(name), &c) == AIGW_OK
+           && strcmp(c.model, first->model) == 0
+           && c.model_len == first->model_len && c.alias == first->alias
+           && c.max_output == first->max_output
+           && c.assumed_output == first->assumed_output
+           && c.context == first->context && c.reasoning == first->reasoning;
+}
+
+
 static void
 test_names(aigw_store_t *s, other_t *other)
 {
     char             target[AIGW_MODEL_MAX + 1];
+    aigw_called_t    c;
     aigw_upstream_t  up;
 
     is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
@@ -225,6 +250,19 @@ test_names(aigw_store_t *s, other_t *other)
        && strcmp(target, "m") == 0, "made by another process");
     ok(aigw_store_find_alias(s, str("fast"), target) == AIGW_OK
        && strcmp(target, "m") == 0, "and once more");
+
+    ok(aigw_store_find_called(s, str("fast"), &c) == AIGW_OK
+       && c.max_output == 0, "nothing is set for its target");
+    ok(tell(other, 'o')
+       && aigw_store_find_called(s, str("fast"), &c) == AIGW_OK
+       && c.max_output == 16384, "F04 now it is");
+    ok(same_again(s, "fast", &c), "and again");
+    ok(aigw_store_find_called(s, str("none"), &c) == AIGW_OK
+       && c.assumed_output == AIGW_ASSUMED_OUTPUT, "of an unknown one");
+    ok(tell(other, 's')
+       && aigw_store_find_called(s, str("none"), &c) == AIGW_OK
+       && c.assumed_output == 8192, "F04 the setting counts");
+    ok(same_again(s, "none", &c), "and again");
 
     ok(aigw_store_find_upstream(s, str("4sapi"), &up) == AIGW_OK
        && aigw_store_find_upstream(s, str("4sapi"), &up) == AIGW_OK

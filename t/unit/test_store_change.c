@@ -68,6 +68,7 @@ test_projects(void)
 {
     aigw_key_t      key;
     aigw_store_t   *s;
+    aigw_access_t   access;
     aigw_project_t  p, found;
 
     s = test_fresh(AIGW_STORE_CONTROL_WRITE);
@@ -95,6 +96,20 @@ test_projects(void)
     is_int(aigw_store_find_project(s, str("alicia"), &found), AIGW_OK,
            "found");
     ok(found.expires_ms == 5 && found.models[0] == '\0', "both");
+    ok(!found.cap_strict && !found.disconnect_abort, "clamp and drain");
+    found.cap_strict = 1;
+    found.disconnect_abort = 1;
+    is_int(aigw_store_change_project(s, AIGW_CHANGE_CAP, &found), AIGW_OK,
+           "strict");
+    ok(found.cap_strict && !found.disconnect_abort, "and only that");
+    found.disconnect_abort = 1;
+    is_int(aigw_store_change_project(s, AIGW_CHANGE_DISCONNECT, &found),
+           AIGW_OK, "abort");
+    ok(aigw_store_find_access(s, key.hash, &access) == AIGW_OK
+       && access.cap_strict && access.disconnect_abort, "a key sees both");
+    found.cap_strict = 2;
+    is_int(aigw_store_change_project(s, AIGW_CHANGE_CAP, &found), AIGW_EINVAL,
+           "no third");
     is_int(aigw_store_find_project(s, str("alice"), &found), AIGW_ENOTFOUND,
            "not by its old name");
     found.id = 8;
@@ -329,7 +344,8 @@ test_delete_model(void)
     s = test_fresh(AIGW_STORE_CONTROL_WRITE);
     strcpy(m.name, "fast");
     strcpy(m.alias_of, "gpt-4o");
-    is_int(aigw_store_set_model(s, &m), AIGW_OK, "an alias");
+    is_int(aigw_store_set_model(s, AIGW_CHANGE_ALIAS, &m), AIGW_OK,
+           "an alias");
     e = a_price("fast", 0, 7);
     is_int(aigw_store_set_price(s, &e), AIGW_OK, "with a price");
 

@@ -104,7 +104,7 @@ set_alias(aigw_store_t *s, const char *name, const char *alias_of)
     strcpy(m.name, name);
     strcpy(m.alias_of, alias_of);
 
-    return aigw_store_set_model(s, &m);
+    return aigw_store_set_model(s, alias_of[0] ? AIGW_CHANGE_ALIAS : 0, &m);
 }
 
 
@@ -158,6 +158,163 @@ test_aliases(void)
 }
 
 
+static int
+thinks(aigw_store_t *s, const char *name)
+{
+    aigw_called_t  called;
+
+    return aigw_store_find_called(s, str(name), &called) == AIGW_OK
+           ? called.reasoning : -1;
+}
+
+
+static void
+test_thinkers(aigw_store_t *s)
+{
+    size_t  i;
+
+    static const char *const  thinkers[] = {
+        "o1", "o1-mini", "o3", "o3-pro-2025-06-10", "o4-mini", "gpt-5",
+        "gpt-5-mini", "gpt-5.1-chat-latest", "deepseek-reasoner",
+        "deepseek-ai/DeepSeek-R1", "openai/o3-mini", "qwq-32b",
+        "QwQ-32B-Preview", "claude-3-7-sonnet-20250219-thinking",
+        "qwen3-235b-a22b-thinking-2507"
+    };
+    static const char *const  others[] = {
+        "gpt-4o", "o2", "o1x", "o10", "gpt-5-chat-latest", "gpt-5-chat",
+        "deepseek-chat", "claude-opus-4-nothinking", "thinking", "o3/x", "/",
+        "foo1", ""
+    };
+
+    for (i = 0; i < sizeof(thinkers) / sizeof(thinkers[0]); i++) {
+        ok(thinks(s, thinkers[i]) == 1, thinkers[i]);
+    }
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ok(thinks(s, others[i]) == 0, others[i]);
+    }
+}
+
+
+static aigw_err_t
+set_tokens(aigw_store_t *s, const char *name, unsigned fields,
+    int64_t max_output, int64_t context)
+{
+    aigw_model_t  m = { 0 };
+
+    strcpy(m.name, name);
+    m.max_output = max_output;
+    m.context = context;
+
+    return aigw_store_set_model(s, fields, &m);
+}
+
+
+static aigw_err_t
+set_reasoning(aigw_store_t *s, const char *name, uint8_t reasoning)
+{
+    aigw_model_t  m = { 0 };
+
+    strcpy(m.name, name);
+    m.reasoning = reasoning;
+
+    return aigw_store_set_model(s, AIGW_CHANGE_REASONING, &m);
+}
+
+
+/* What is set for a model counts by each of its names. */
+static void
+test_set_for(aigw_store_t *s)
+{
+    aigw_called_t  c;
+
+    is_int(set_tokens(s, "m", AIGW_CHANGE_MAX_OUTPUT, 16384, 5), AIGW_OK,
+           "a ceiling");
+    is_int(set_tokens(s, "m", AIGW_CHANGE_CONTEXT, 5, 128000), AIGW_OK,
+           "and a context");
+    is_int(set_alias(s, "fast", "m"), AIGW_OK, "an alias");
+    is_int(aigw_store_find_called(s, str("fast"), &c), AIGW_OK, "called");
+    ok(c.alias && strcmp(c.model, "m") == 0 && c.model_len == 1, "is m");
+    ok(c.max_output == 16384 && c.context == 128000, "has what m has");
+    is_int(aigw_store_find_called(s, str("m"), &c), AIGW_OK, "m itself");
+    ok(!c.alias && strcmp(c.model, "m") == 0, "is no alias");
+    ok(c.max_output == 16384 && c.context == 128000, "has both");
+
+    is_int(set_reasoning(s, "m", AIGW_REASONING_YES), AIGW_OK, "it thinks");
+    ok(thinks(s, "fast") == 1 && thinks(s, "m") == 1, "by each name");
+    is_int(set_reasoning(s, "o3", AIGW_REASONING_NO), AIGW_OK, "o3 does not");
+    is_int(thinks(s, "o3"), 0, "the record counts");
+    is_int(set_reasoning(s, "o3", AIGW_REASONING_BY_NAME), AIGW_OK, "or not");
+    is_int(thinks(s, "o3"), 1, "then the name");
+    is_int(set_alias(s, "o1", "m"), AIGW_OK, "a name that says otherwise");
+    is_int(set_reasoning(s, "m", AIGW_REASONING_BY_NAME), AIGW_OK, "unset");
+    is_int(thinks(s, "o1"), 0, "the target's name, not the alias's");
+
+    is_int(set_tokens(s, "fast", AIGW_CHANGE_CONTEXT, 0, 1), AIGW_EINVAL,
+           "an alias has nothing of its own");
+    is_int(set_reasoning(s, "fast", AIGW_REASONING_NO), AIGW_EINVAL, "at all");
+    is_int(set_tokens(s, "m", AIGW_CHANGE_MAX_OUTPUT, -1, 0), AIGW_EINVAL,
+           "not below 0");
+    is_int(set_tokens(s, "m", AIGW_CHANGE_CONTEXT, 0, AIGW_TOKENS_MAX + 1),
+           AIGW_EINVAL, "not above all");
+    is_int(set_reasoning(s, "m", AIGW_REASONING_MAX), AIGW_EINVAL, "no third");
+    is_int(set_alias(s, "fast", "z"), AIGW_OK, "m is free");
+    is_int(set_alias(s, "o1", "z"), AIGW_OK, "of both");
+    is_int(set_alias(s, "m", "z"), AIGW_OK, "what becomes an alias");
+    ok(aigw_store_find_called(s, str("m"), &c) == AIGW_OK && c.alias
+       && c.max_output == 0 && c.context == 0, "loses what it had");
+}
+
+
+static void
+test_called(void)
+{
+    aigw_str_t     odd = { 3, "a\0b" }, empty = { 0, NULL };
+    aigw_called_t  c;
+    aigw_store_t  *s;
+
+    static const char  text[AIGW_MODEL_MAX + 1] = { 0 };
+    aigw_str_t         full = { AIGW_MODEL_MAX, text };
+    aigw_str_t         longer = { AIGW_MODEL_MAX + 1, text };
+
+    s = test_fresh(AIGW_STORE_CONTROL_WRITE);
+
+    memset(&c, 0xa5, sizeof(c));
+    is_int(aigw_store_find_called(s, str("gpt-4o"), &c), AIGW_OK,
+           "what nobody set");
+    ok(!c.alias && c.max_output == 0 && c.context == 0 && !c.reasoning
+       && c.assumed_output == AIGW_ASSUMED_OUTPUT
+       && strcmp(c.model, "gpt-4o") == 0, "is called by its own name");
+    is_int(aigw_store_find_called(s, odd, &c), AIGW_OK, "NUL");
+    ok(c.model_len == 3 && memcmp(c.model, "a\0b", 4) == 0, "all of it");
+    is_int(aigw_store_find_called(s, empty, &c), AIGW_OK, "empty");
+    ok(c.model_len == 0 && c.model[0] == '\0', "as it is");
+    is_int(aigw_store_find_called(s, full, &c), AIGW_OK, "as long as can be");
+    is_int((int64_t) c.model_len, AIGW_MODEL_MAX, "all of it, too");
+    is_int(aigw_store_find_called(s, longer, &c), AIGW_EINVAL, "too long");
+
+    test_thinkers(s);
+    test_set_for(s);
+
+    is_int(aigw_store_set_setting(s, str(AIGW_SETTING_MAX_OUTPUT),
+                                  str("8192")), AIGW_OK, "the setting");
+    ok(aigw_store_find_called(s, str("gpt-4o"), &c) == AIGW_OK
+       && c.assumed_output == 8192 && c.max_output == 0,
+       "is what is assumed, not known");
+    is_int(aigw_store_set_setting(s, str(AIGW_SETTING_MAX_OUTPUT), str("x")),
+           AIGW_OK, "a bad one");
+    is_int(aigw_store_find_called(s, str("gpt-4o"), &c), AIGW_ECORRUPT,
+           "is none");
+    ok(c.assumed_output == 8192, "nothing said then");
+    is_int(aigw_store_set_setting(s, str(AIGW_SETTING_MAX_OUTPUT), str("")),
+           AIGW_OK, "removed");
+    ok(aigw_store_find_called(s, str("gpt-4o"), &c) == AIGW_OK
+       && c.assumed_output == AIGW_ASSUMED_OUTPUT, "as it was");
+
+    aigw_store_close(s);
+}
+
+
 static void
 test_models(void)
 {
@@ -172,16 +329,16 @@ test_models(void)
 
     memset(&m, 0, sizeof(m));
     strcpy(m.name, "b");
-    is_int(aigw_store_set_model(s, &m), AIGW_OK, "b");
+    is_int(aigw_store_set_model(s, 0, &m), AIGW_OK, "b");
     created = m.created_ms;
     ok(created > 0, "has a time");
     m.created_ms = 0;
-    ok(aigw_store_set_model(s, &m) == AIGW_OK && m.created_ms == created,
+    ok(aigw_store_set_model(s, 0, &m) == AIGW_OK && m.created_ms == created,
        "set again: the old time");
     strcpy(m.name, "d");
-    is_int(aigw_store_set_model(s, &m), AIGW_OK, "d");
+    is_int(aigw_store_set_model(s, 0, &m), AIGW_OK, "d");
     strcpy(m.name, "a,b");
-    is_int(aigw_store_set_model(s, &m), AIGW_EINVAL, "no comma");
+    is_int(aigw_store_set_model(s, 0, &m), AIGW_EINVAL, "no comma");
     is_int(aigw_store_find_model(s, str("d"), &m), AIGW_OK, "found");
     is_int(aigw_store_find_model(s, str("e"), &m), AIGW_ENOTFOUND, "not");
 
@@ -349,6 +506,7 @@ main(void)
 
     test_prices();
     test_aliases();
+    test_called();
     test_models();
     test_upstreams();
     test_settings();
