@@ -67,6 +67,7 @@ typedef enum {
     CLI_MOMENT,                       /* number: ms; no span */
     CLI_COUNT,                        /* number: 1 to CLI_LIST_MAX */
     CLI_STATUS,                       /* number: HTTP status */
+    CLI_TOKENS,                       /* number, or "unknown": 0 */
     CLI_CHOICE                        /* one of the words in `value` */
 } cli_kind_t;
 
@@ -247,9 +248,21 @@ cli_exit_t cli_open_store(cli_t *cli);
 /* Before figures are shown: what workers have journalled goes to the ledger,
    or is waited for. Opens the live segment where there is one. */
 void cli_report(cli_t *cli);
+/* The live segment alone; 0: there is none. */
+int cli_open_live(cli_t *cli);
+/* What an account has spent, and what its calls in flight hold, as admission
+   sees it. */
+cli_exit_t cli_read_account(const cli_t *cli, aigw_account_kind_t kind,
+    uint64_t id, int64_t *spent_nano, int64_t *held_nano);
 /* Adds quota, spent and held as admission sees them, and remaining. */
 cli_exit_t cli_add_account(const cli_t *cli, cJSON *object,
     aigw_account_kind_t kind, uint64_t id, int64_t quota_nano);
+
+/* cli_signal.c: ^C of what goes on until then. */
+void cli_catch_interrupt(void);
+int cli_interrupted(void);
+/* What was printed goes out; CLI_INTERRUPTED: there was, or came, a ^C. */
+cli_exit_t cli_pause(const cli_t *cli, unsigned ms);
 
 /* cli_find.c: things by name or id; they explain what they do not find. */
 cli_exit_t cli_find_user(const cli_t *cli, const char *which,
@@ -295,6 +308,7 @@ void cli_format_cursor_id(uint64_t id, char text[CLI_CURSOR_LEN + 1]);
 cli_exit_t cmd_store_init(cli_t *cli);
 cli_exit_t cmd_store_stats(cli_t *cli);
 cli_exit_t cmd_store_backup(cli_t *cli);
+cli_exit_t cmd_store_verify(cli_t *cli);
 
 cli_exit_t cmd_setting_list(cli_t *cli);
 cli_exit_t cmd_setting_set(cli_t *cli);
@@ -363,8 +377,20 @@ void cmd_log_range(const cli_t *cli, aigw_row_filter_t *filter);
 cli_exit_t cmd_log_narrow(const cli_t *cli, aigw_row_filter_t *filter);
 /* and a row as an object. */
 cli_exit_t cmd_log_add(const cli_t *cli, cJSON *object, const void *row);
+/* What is about a call, in words; into an array. */
+void cmd_log_note(cJSON *notes, const char *about, const char *text);
+void cmd_log_note_flags(cJSON *notes, uint16_t flags);
+/* Names and ids of user, project and key. */
+void cmd_log_add_names(const cli_t *cli, cJSON *object,
+    const aigw_row_t *row);
+/* The row of an id, after cli_report. */
+cli_exit_t cmd_log_find(cli_t *cli, const char *id, aigw_row_t *row);
 
 cli_exit_t cmd_usage_show(cli_t *cli);
+
+cli_exit_t cmd_top(cli_t *cli);
+
+cli_exit_t cmd_explain(cli_t *cli);
 
 cli_exit_t cmd_help(cli_t *cli);
 /* --help, for the command or noun that it stands with. */

@@ -101,6 +101,14 @@ flatten(const cJSON *object)
 }
 
 
+/* A list within a thing: a table of its own, where there is room for one. */
+static int
+is_nested(const cJSON *value)
+{
+    return cJSON_IsArray(value) && cJSON_IsObject(value->child);
+}
+
+
 /* Those asked for, else a table's usual ones, else what the items have. */
 static void
 choose_columns(const cli_t *cli, const cJSON *items, columns_t *columns)
@@ -125,7 +133,9 @@ choose_columns(const cli_t *cli, const cJSON *items, columns_t *columns)
     }
 
     cJSON_ArrayForEach(field, items->child) {
-        add_column(columns, field->string, strlen(field->string));
+        if (!is_nested(field)) {
+            add_column(columns, field->string, strlen(field->string));
+        }
     }
 }
 
@@ -224,7 +234,7 @@ column_flags(const cJSON *items, const char *name)
 {
     const cJSON  *item, *value;
 
-    if (cli_has_word("models,url,error,value", name)) {
+    if (cli_has_word("models,url,error,value,note,why", name)) {
         return SCOLS_FL_WRAP;
     }
 
@@ -242,39 +252,38 @@ column_flags(const cJSON *items, const char *name)
 
 /* width: NULL, or of each column at least, and afterwards as it was. */
 static void
-print_table(const cli_t *cli, const cJSON *items, size_t *width)
+print_table(const cli_t *cli, const cJSON *items, const columns_t *columns,
+    size_t *width)
 {
     char                    heading[NAME_LEN + 1];
     size_t                  i;
-    columns_t               columns;
     const cJSON            *item, *value;
     struct libscols_line   *line;
     struct libscols_table  *table;
 
-    choose_columns(cli, items, &columns);
     table = new_table(cli->no_header);
 
-    for (i = 0; i < columns.n; i++) {
-        cli_heading(columns.name[i], heading, sizeof(heading));
+    for (i = 0; i < columns->n; i++) {
+        cli_heading(columns->name[i], heading, sizeof(heading));
         scols_table_new_column(table, cli->no_header ? "" : heading,
                                width ? (double) width[i] : 0,
-                               column_flags(items, columns.name[i])
+                               column_flags(items, columns->name[i])
                                | (width ? SCOLS_FL_STRICTWIDTH : 0));
     }
 
     cJSON_ArrayForEach(item, items) {
         line = scols_table_new_line(table, NULL);
 
-        for (i = 0; line != NULL && i < columns.n; i++) {
-            value = cJSON_GetObjectItemCaseSensitive(item, columns.name[i]);
+        for (i = 0; line != NULL && i < columns->n; i++) {
+            value = cJSON_GetObjectItemCaseSensitive(item, columns->name[i]);
             scols_line_set_data(line, i,
-                                cli_cell(columns.name[i], value, 0));
+                                cli_cell(columns->name[i], value, 0));
         }
     }
 
     scols_print_table(table);
 
-    for (i = 0; width != NULL && i < columns.n; i++) {
+    for (i = 0; width != NULL && i < columns->n; i++) {
         width[i] = scols_column_get_width(scols_table_get_column(table, i));
     }
 
@@ -282,6 +291,33 @@ print_table(const cli_t *cli, const cJSON *items, size_t *width)
 
     if (items->child == NULL && !cli->quiet) {
         fputs("(none)\n", stderr);
+    }
+}
+
+
+/* What would be a list within a field: below the others. */
+static void
+print_nested(const cli_t *cli, const cJSON *object)
+{
+    columns_t     columns;
+    const cJSON  *value, *field;
+
+    cJSON_ArrayForEach(value, object) {
+        if (!is_nested(value)
+            || (cli->columns != NULL
+                && !cli_has_word(cli->columns, value->string)))
+        {
+            continue;
+        }
+
+        columns.n = 0;
+
+        cJSON_ArrayForEach(field, value->child) {
+            add_column(&columns, field->string, strlen(field->string));
+        }
+
+        putchar('\n');
+        print_table(cli, value, &columns, NULL);
     }
 }
 
@@ -313,7 +349,7 @@ print_record(const cli_t *cli, const cJSON *object)
 
     for (i = 0; i < columns.n; i++) {
         value = cJSON_GetObjectItemCaseSensitive(object, columns.name[i]);
-        line = scols_table_new_line(table, NULL);
+        line = is_nested(value) ? NULL : scols_table_new_line(table, NULL);
 
         if (line != NULL) {
             scols_line_set_data(line, 0, columns.name[i]);
@@ -324,6 +360,7 @@ print_record(const cli_t *cli, const cJSON *object)
 
     scols_print_table(table);
     scols_unref_table(table);
+    print_nested(cli, object);
 }
 
 
@@ -362,6 +399,7 @@ void
 cli_print(const cli_t *cli)
 {
     cJSON        *flat, *one;
+    columns_t     columns;
     const cJSON  *items;
 
     if (cli->format == CLI_JSON) {
@@ -391,7 +429,8 @@ cli_print(const cli_t *cli)
 
     default:
         if (items != NULL) {
-            print_table(cli, items, NULL);
+            choose_columns(cli, items, &columns);
+            print_table(cli, items, &columns, NULL);
 
         } else {
             print_record(cli, flat);
@@ -407,6 +446,7 @@ void
 cli_print_part(cli_t *cli, const cJSON *items)
 {
     char         *text;
+    columns_t     columns;
     const cJSON  *item;
 
     switch (cli->format) {
@@ -430,7 +470,8 @@ cli_print_part(cli_t *cli, const cJSON *items)
         break;
 
     case CLI_TABLE:
-        print_table(cli, items, cli->width);
+        choose_columns(cli, items, &columns);
+        print_table(cli, items, &columns, cli->width);
     }
 
     cli->no_header = 1;

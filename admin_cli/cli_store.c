@@ -70,29 +70,42 @@ cli_open_store(cli_t *cli)
 }
 
 
-void
-cli_report(cli_t *cli)
+int
+cli_open_live(cli_t *cli)
 {
-    int                i;
-    char               path[AIGW_LIVE_PATH_LEN + 1];
-    char               fault[AIGW_FAULT_LEN + 1];
-    aigw_err_t         err;
-    struct timespec    wait = { 0, WAIT_MS * 1000000L };
-    aigw_live_stats_t  stats;
+    char        path[AIGW_LIVE_PATH_LEN + 1];
+    char        fault[AIGW_FAULT_LEN + 1];
+    aigw_err_t  err;
 
     aigw_live_locate(aigw_store_id(cli->store), path);
 
     fault[0] = '\0';
     err = aigw_live_open(path, NULL, &cli->live, fault);
 
-    if (err != AIGW_OK) {
-        cli->live = NULL;
+    if (err == AIGW_OK) {
+        return 1;
+    }
 
-        if (err != AIGW_ENOTFOUND) {
-            cli_warn(cli, "calls of the last moment may be missing: %s",
-                     fault[0] != '\0' ? fault : aigw_strerror(err));
-        }
+    cli->live = NULL;
 
+    if (err != AIGW_ENOTFOUND) {
+        cli_warn(cli, "calls of the last moment may be missing: %s",
+                 fault[0] != '\0' ? fault : aigw_strerror(err));
+    }
+
+    return 0;
+}
+
+
+void
+cli_report(cli_t *cli)
+{
+    int                i;
+    aigw_err_t         err;
+    struct timespec    wait = { 0, WAIT_MS * 1000000L };
+    aigw_live_stats_t  stats;
+
+    if (!cli_open_live(cli)) {
         return;
     }
 
@@ -124,8 +137,8 @@ cli_report(cli_t *cli)
 }
 
 
-static cli_exit_t
-read_account(const cli_t *cli, aigw_account_kind_t kind, uint64_t id,
+cli_exit_t
+cli_read_account(const cli_t *cli, aigw_account_kind_t kind, uint64_t id,
     int64_t *spent_nano, int64_t *held_nano)
 {
     aigw_err_t   err;
@@ -162,7 +175,7 @@ cli_add_account(const cli_t *cli, cJSON *object, aigw_account_kind_t kind,
     int64_t     spent, held;
     cli_exit_t  code;
 
-    code = read_account(cli, kind, id, &spent, &held);
+    code = cli_read_account(cli, kind, id, &spent, &held);
     if (code != CLI_OK) {
         return code;
     }

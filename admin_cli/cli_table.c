@@ -31,12 +31,16 @@
     PROJECT, OPT("key", CLI_TEXT, "K", "of this key, by name or id"),         \
     OPT("model", CLI_TEXT, "M", "for this model"),                            \
     OPT("status", CLI_STATUS, "S", "answered with this status"), TAG
+#define LEAVING                                                               \
+    OPT("disconnect", CLI_CHOICE, "drain|abort",                              \
+        "what a client's end does to a call (drain)")
 #define WHICH    ARG("WHICH", CLI_TEXT, "name or id")
 
 #define USER_FIELDS                                                           \
     "id,name,role,quota,spent,held,remaining,enabled,active"
 #define PROJECT_FIELDS                                                        \
-    "id,name,user,quota,spent,held,remaining,enabled,active,expires_at,models"
+    "id,name,user,quota,spent,held,remaining,enabled,active,expires_at,"      \
+    "models,disconnect"
 #define PROJECT_COLUMNS                                                       \
     "id,name,user,quota,spent,active,expires_at,models"
 #define KEY_FIELDS                                                            \
@@ -50,7 +54,10 @@
     "active"
 #define PRICE_COLUMNS                                                         \
     "model,from_at,prompt,completion,cached,cache_write,reasoning,active"
-#define MODEL_FIELDS     "name,alias_of,created_at,prompt,completion"
+#define MODEL_FIELDS                                                          \
+    "name,alias_of,created_at,prompt,completion,max_output,context,reasons"
+#define MODEL_COLUMNS                                                         \
+    "name,alias_of,prompt,completion,max_output,context,reasons"
 #define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at"
 #define LOG_FIELDS                                                            \
     "id,time,settled_at,node,user,project,key,user_id,project_id,key_id,tag," \
@@ -62,11 +69,22 @@
 #define USAGE_FIELDS                                                          \
     "calls,ok_calls,refused_calls,success_rate,prompt_tokens,"                \
     "completion_tokens,total_tokens,cost,estimated_share"
+#define TOP_FIELDS                                                            \
+    "id,time,age_ms,user,project,key,user_id,project_id,key_id,tag,model,"    \
+    "route,stream,state,held,text_bytes,prompt_tokens,completion_tokens,"     \
+    "journal"
+#define TOP_COLUMNS      "project,key,model,state,age_ms,held,text_bytes"
 #define STATS_FIELDS                                                          \
     "path,id,live_path,schema,users,projects,keys,models,prices,upstreams,"   \
     "rows,rollups,control_bytes,usage_bytes,control_map_bytes,"               \
     "usage_map_bytes,control_readers,usage_readers,accounts,journals,"        \
     "undrained,refusals_unlogged"
+
+#define VERIFY_FIELDS                                                         \
+    "finding,id,seq,account,account_id,name,hour_at,model,journal,field,"     \
+    "expected,found"
+#define VERIFY_COLUMNS                                                        \
+    "finding,id,account,name,field,expected,found"
 
 
 const cli_option_t  cli_globals[] = {
@@ -105,6 +123,11 @@ const cli_command_t  cli_commands[] = {
       "copy it while it serves, but for the key file",
       "aigw store backup /var/lib/aigw-backup", "path,id,rows,key_file", NULL,
       NULL, 0 },
+
+    { "store", "verify", cmd_store_verify, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL, NULL,
+      "is every row, sum and counter right? (usage grows meanwhile)",
+      "aigw store verify", VERIFY_FIELDS, NULL, VERIFY_COLUMNS, 1 },
 
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
       NULL, NULL, "the settings that there are", "aigw setting list",
@@ -153,7 +176,7 @@ const cli_command_t  cli_commands[] = {
       CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(ARG("NAME", CLI_NAME, "of the new project")),
       LIST(OPT("user", CLI_TEXT, "U", "whose (admin)"), QUOTA, MODELS,
-           EXPIRES, ABSENT),
+           EXPIRES, LEAVING, ABSENT),
       "make a project and its first key, shown once",
       "aigw project create demo --quota 25 --models 'gpt-4o*' --expires 30d",
       "project,key,base_url", PROJECT_FIELDS, NULL, 0 },
@@ -169,7 +192,7 @@ const cli_command_t  cli_commands[] = {
     { "project", "set", cmd_project_set, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH),
       LIST(QUOTA, MODELS, EXPIRES, OPT("user", CLI_TEXT, "U", "whose"),
-           RENAME),
+           LEAVING, RENAME),
       "change some of what a project is",
       "aigw project set demo --quota 50 --expires never",
       PROJECT_FIELDS, NULL, NULL, 0 },
@@ -261,14 +284,21 @@ const cli_command_t  cli_commands[] = {
     { "model", "set", cmd_model_set, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_MODEL, "as callers write it")),
       LIST(OPT("alias-of", CLI_TARGET, "M",
-               "stands for it, at its price; '' for itself")),
+               "stands for it, at its price; '' for itself"),
+           OPT("max-output", CLI_TOKENS, "N",
+               "tokens that an answer has at most (unknown)"),
+           OPT("context", CLI_TOKENS, "N",
+               "tokens of input and answer at most (unknown)"),
+           FLAG("reasoning", "it thinks before it answers"),
+           FLAG("no-reasoning", "it does not"),
+           FLAG("reasoning-by-name", "as its name says, the default")),
       "make a model known, so that GET /v1/models lists it",
       "aigw model set fast --alias-of gpt-4o-mini", MODEL_FIELDS, NULL, NULL,
       0 },
 
     { "model", "list", cmd_model_list, CLI_NEEDS_STORE,
       NULL, LIST(PAGE), "known models by name, with the price in force",
-      "aigw model list", MODEL_FIELDS, NULL, NULL, 1 },
+      "aigw model list", MODEL_FIELDS, NULL, MODEL_COLUMNS, 1 },
 
     { "model", "delete", cmd_model_delete, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_MODEL, "of the model or alias")), NULL,
@@ -302,7 +332,9 @@ const cli_command_t  cli_commands[] = {
 
     { "log", "show", cmd_log_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       LIST(ARG("ID", CLI_TEXT, "x-request-id of the answer")), NULL,
-      "one call", "aigw log show $(aigw log list -q --limit 1)", LOG_FIELDS,
+      "one call, and how its cost came about",
+      "aigw log show $(aigw log list -q --limit 1)",
+      LOG_FIELDS ",price_model,price_from_at,returned,parts,exact_cost,notes",
       NULL, NULL, 0 },
 
     { "log", "tail", cmd_log_tail, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
@@ -319,6 +351,25 @@ const cli_command_t  cli_commands[] = {
       "calls, tokens and cost",
       "aigw usage show --since 30d --by model", USAGE_FIELDS,
       "group,group_id,project", NULL, 0 },
+
+    { "top", NULL, cmd_top, CLI_NEEDS_STORE, NULL,
+      LIST(PROJECT, TAG, OPT("model", CLI_TEXT, "M", "of this model"),
+           OPT("by", CLI_CHOICE, "age|hold", "newest, or largest hold, first"),
+           OPT("limit", CLI_COUNT, "N", "how many at most (100)"),
+           FLAG("watch", "again each second, until ^C")),
+      "calls that are in flight now", "aigw top --by hold", TOP_FIELDS, NULL,
+      TOP_COLUMNS, 1 },
+
+    { "explain", NULL, cmd_explain, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      LIST(MAYBE("ID", CLI_TEXT, "x-request-id of a call")),
+      LIST(OPT("key", CLI_TEXT, "K", "or: what a call of this key"), PROJECT,
+           OPT("model", CLI_MODEL, "M", "for this model would get now"),
+           OPT("max-tokens", CLI_TOKENS, "N", "with this limit of its own"),
+           OPT("prompt-tokens", CLI_TOKENS, "N", "and a prompt of so many")),
+      "why a call is let in or refused: each rule, and the one that binds",
+      "aigw explain --key default --project demo --model gpt-4o",
+      "target,now,binds,binds_of,would_hold,would_limit,rules,accounts",
+      "id,time,verdict,admitted,error,hold,cost", NULL, 0 },
 
     { "help", NULL, cmd_help, 0,
       LIST(MAYBE("COMMAND", CLI_TEXT, "a noun"),

@@ -41,7 +41,8 @@ static int
 is_amount(const char *name)
 {
     return cli_has_word("quota,spent,held,remaining,cost,hold,prompt,"
-                        "completion,cached,cache_write,reasoning", name);
+                        "completion,cached,cache_write,reasoning,returned,"
+                        "would_hold,exact_cost,per_million,amount", name);
 }
 
 

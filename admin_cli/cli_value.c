@@ -45,6 +45,7 @@ static const struct {
     [CLI_MOMENT] = { "a moment", "2027-01-31 or 2027-01-31T12:00:00Z" },
     [CLI_COUNT]  = { "a count", "1 to 1000" },
     [CLI_STATUS] = { "an HTTP status", "100 to 599" },
+    [CLI_TOKENS] = { "a number of tokens", "1 to 1000000000, or unknown" },
     [CLI_CHOICE] = { "one of these", NULL }
 };
 
@@ -185,6 +186,14 @@ parse_limit(aigw_str_t str, int64_t *number)
 
 
 static aigw_err_t
+parse_tokens(const char *text, int64_t *number)
+{
+    return strcmp(text, "unknown") == 0 ? AIGW_OK
+           : parse_number(text, 1, AIGW_TOKENS_MAX, number);
+}
+
+
+static aigw_err_t
 convert(const cli_option_t *option, const char *text, int64_t *number)
 {
     aigw_str_t  str;
@@ -233,18 +242,18 @@ convert(const cli_option_t *option, const char *text, int64_t *number)
     case CLI_STATUS:
         return parse_number(text, 100, 599, number);
 
+    case CLI_TOKENS:
+        return parse_tokens(text, number);
+
     case CLI_CHOICE:
         return has_word(option->value, '|', text) ? AIGW_OK : AIGW_EINVAL;
 
     case CLI_TEXT:
         return str.len > 0 ? AIGW_OK : AIGW_EINVAL;
 
-    case CLI_ANY:
-    case CLI_FLAG:
-        break;
+    default:                          /* CLI_ANY, CLI_FLAG */
+        return AIGW_OK;
     }
-
-    return AIGW_OK;
 }
 
 

@@ -12,14 +12,46 @@
 static const struct {
     uint16_t     bit;
     const char  *name;
+    const char  *text;
 } flags[] = {
-    { AIGW_ROW_BAD_USAGE,    "bad_usage" },
-    { AIGW_ROW_INCONSISTENT, "inconsistent" },
-    { AIGW_ROW_INCOMPLETE,   "incomplete" },
-    { AIGW_ROW_MALFORMED,    "malformed" },
-    { AIGW_ROW_OVER_HOLD,    "over_hold" },
-    { AIGW_ROW_CLAMPED,      "clamped" }
+    { AIGW_ROW_BAD_USAGE, "bad_usage",
+      "the upstream reported counts that cannot be: not taken" },
+    { AIGW_ROW_INCONSISTENT, "inconsistent",
+      "the counts that the upstream reported do not add up" },
+    { AIGW_ROW_INCOMPLETE, "incomplete",
+      "the answer ended before its end was announced" },
+    { AIGW_ROW_MALFORMED, "malformed",
+      "the answer, or a part of it, could not be read: not JSON" },
+    { AIGW_ROW_OVER_HOLD, "over_hold",
+      "it cost more than was held for it: the upstream used more than asked" },
+    { AIGW_ROW_CLAMPED, "clamped",
+      "its output was limited here, so that it could be paid" }
 };
+
+
+void
+cmd_log_note(cJSON *notes, const char *about, const char *text)
+{
+    cJSON  *object;
+
+    object = cJSON_CreateObject();
+    cJSON_AddItemToArray(notes, object);
+    cli_add_text(object, "about", about);
+    cli_add_text(object, "note", text);
+}
+
+
+void
+cmd_log_note_flags(cJSON *notes, uint16_t bits)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (bits & flags[i].bit) {
+            cmd_log_note(notes, flags[i].name, flags[i].text);
+        }
+    }
+}
 
 
 static void
@@ -63,8 +95,8 @@ add_name(const cli_t *cli, cJSON *object, const char *field,
 }
 
 
-static void
-add_names(const cli_t *cli, cJSON *object, const aigw_row_t *row)
+void
+cmd_log_add_names(const cli_t *cli, cJSON *object, const aigw_row_t *row)
 {
     add_name(cli, object, "user", AIGW_ACCOUNT_USER, row->user_id);
     add_name(cli, object, "project", AIGW_ACCOUNT_PROJECT, row->project_id);
@@ -103,7 +135,7 @@ cmd_log_add(const cli_t *cli, cJSON *object, const void *thing)
     cli_add_time(object, "time", row->time_ms);
     cli_add_time(object, "settled_at", row->settled_ms);
     cli_add_count(object, "node", row->id[6] << 8 | row->id[7]);
-    add_names(cli, object, row);
+    cmd_log_add_names(cli, object, row);
     cli_add_text(object, "tag", row->tag[0] != '\0' ? row->tag : NULL);
     cli_add_text(object, "model", row->model[0] != '\0' ? row->model : NULL);
     cli_add_text(object, "route", row->route != AIGW_ROUTE_NONE
@@ -270,31 +302,4 @@ cmd_log_list(cli_t *cli)
     cli_report(cli);
 
     return cli_list(cli, &lister, &filter);
-}
-
-
-cli_exit_t
-cmd_log_show(cli_t *cli)
-{
-    uint8_t      id[AIGW_ROW_ID_LEN];
-    aigw_err_t   err;
-    aigw_row_t   row;
-
-    /* No row can have an id that is not one: not found, too. */
-
-    err = aigw_record_parse_id(cli_str(cli->arg[0].text), id);
-
-    if (err == AIGW_OK) {
-        cli_report(cli);
-        err = aigw_store_find_row(cli->store, id, &row);
-    }
-
-    if (err != AIGW_OK) {
-        return cli_fail_store(cli, err == AIGW_EINVAL ? AIGW_ENOTFOUND : err,
-                              "call", cli->arg[0].text);
-    }
-
-    cli->answer = cJSON_CreateObject();
-
-    return cmd_log_add(cli, cli->answer, &row);
 }

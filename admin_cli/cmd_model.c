@@ -8,43 +8,75 @@
 #include "cli.h"
 
 
-/* A model may be known by its price alone: then it has no created_at. The
-   price that counts is that of an alias's target. */
-static cli_exit_t
-add_model(const cli_t *cli, cJSON *object, const void *thing)
+static aigw_err_t
+add_price(const cli_t *cli, cJSON *object, const char *name)
 {
-    aigw_err_t     err;
-    aigw_model_t   model = { 0 };
-    aigw_price_t   price;
-    const char    *name = thing;
+    aigw_err_t    err;
+    aigw_price_t  price;
 
-    err = aigw_store_find_model(cli->store, cli_str(name), &model);
-
-    if (err != AIGW_OK && err != AIGW_ENOTFOUND) {
-        return cli_fail_store(cli, err, "model", name);
-    }
-
-    cli_add_text(object, "name", name);
-    cli_add_text(object, "alias_of", model.alias_of[0] ? model.alias_of
-                                                        : NULL);
-    cli_add_time(object, "created_at", model.created_ms);
-
-    err = aigw_store_find_price(cli->store,
-                                cli_str(model.alias_of[0] ? model.alias_of
-                                                          : name),
-                                aigw_time_now_ms(), &price);
+    err = aigw_store_find_price(cli->store, cli_str(name), aigw_time_now_ms(),
+                                &price);
     if (err == AIGW_OK) {
         cli_add_amount(object, "prompt", price.prompt_nano);
         cli_add_amount(object, "completion", price.completion_nano);
 
-        return CLI_OK;
+        return AIGW_OK;
     }
 
     cJSON_AddNullToObject(object, "prompt");
     cJSON_AddNullToObject(object, "completion");
 
-    return err == AIGW_ENOTFOUND ? CLI_OK
-           : cli_fail_store(cli, err, "the price of", name);
+    return err == AIGW_ENOTFOUND ? AIGW_OK : err;
+}
+
+
+static void
+add_tokens(cJSON *object, const char *name, int64_t tokens)
+{
+    if (tokens == 0) {
+        cJSON_AddNullToObject(object, name);
+        return;
+    }
+
+    cli_add_count(object, name, tokens);
+}
+
+
+/* A model may be known by its price alone: then it has no created_at. What an
+   alias has is its target's. */
+static cli_exit_t
+add_model(const cli_t *cli, cJSON *object, const void *thing)
+{
+    aigw_err_t      err;
+    const char     *name = thing;
+    aigw_model_t    model = { 0 };
+    aigw_called_t   called;
+
+    err = aigw_store_find_model(cli->store, cli_str(name), &model);
+
+    if (err == AIGW_OK || err == AIGW_ENOTFOUND) {
+        err = aigw_store_find_called(cli->store, cli_str(name), &called);
+    }
+
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "model", name);
+    }
+
+    cli_add_text(object, "name", name);
+    cli_add_text(object, "alias_of", called.alias ? called.model : NULL);
+    cli_add_time(object, "created_at", model.created_ms);
+
+    err = add_price(cli, object, called.model);
+
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "the price of", name);
+    }
+
+    add_tokens(object, "max_output", called.max_output);
+    add_tokens(object, "context", called.context);
+    cJSON_AddBoolToObject(object, "reasons", called.reasoning);
+
+    return CLI_OK;
 }
 
 
@@ -52,16 +84,18 @@ add_model(const cli_t *cli, cJSON *object, const void *thing)
 static cli_exit_t
 fail_chain(const cli_t *cli, const aigw_model_t *model)
 {
-    char  target[AIGW_MODEL_MAX + 1], hint[AIGW_MODEL_MAX + 40];
+    char           hint[AIGW_MODEL_MAX + 40];
+    aigw_called_t  called;
 
-    if (aigw_store_find_alias(cli->store, cli_str(model->alias_of), target)
-        == AIGW_OK)
+    if (aigw_store_find_called(cli->store, cli_str(model->alias_of), &called)
+        == AIGW_OK
+        && called.alias)
     {
-        snprintf(hint, sizeof(hint), "--alias-of %s", target);
+        snprintf(hint, sizeof(hint), "--alias-of %s", called.model);
 
         return cli_fail(cli, CLI_CONFLICT, hint,
                         "'%s' is an alias itself, of '%s'", model->alias_of,
-                        target);
+                        called.model);
     }
 
     return cli_fail(cli, CLI_CONFLICT, "'aigw model list' shows them",
@@ -69,12 +103,83 @@ fail_chain(const cli_t *cli, const aigw_model_t *model)
 }
 
 
+/* Something is set for what is an alias, or becomes one. */
+static cli_exit_t
+fail_alias(const cli_t *cli, unsigned fields, const aigw_model_t *model)
+{
+    char           hint[AIGW_MODEL_MAX + 40];
+    const char    *target = model->alias_of;
+    aigw_called_t  called;
+
+    if (!(fields & AIGW_CHANGE_ALIAS)
+        && aigw_store_find_called(cli->store, cli_str(model->name), &called)
+           == AIGW_OK)
+    {
+        target = called.model;
+    }
+
+    snprintf(hint, sizeof(hint), "aigw model set %s ...", target);
+
+    return cli_fail(cli, fields & AIGW_CHANGE_ALIAS ? CLI_USAGE : CLI_CONFLICT,
+                    hint, "an alias has what is set for its target, and"
+                    " nothing else");
+}
+
+
+static unsigned
+take_tokens(const cli_t *cli, const char *name, unsigned field,
+    int64_t *tokens)
+{
+    const cli_value_t  *value;
+
+    value = cli_option(cli, name);
+
+    if (value->text == NULL) {
+        return 0;
+    }
+
+    *tokens = value->number;
+
+    return field;
+}
+
+
+/* *fields gets the bit if one of the three flags stands. */
+static cli_exit_t
+take_reasoning(const cli_t *cli, uint8_t *reasoning, unsigned *fields)
+{
+    unsigned  i, n;
+
+    static const char *const  flags[AIGW_REASONING_MAX] = {
+        [AIGW_REASONING_BY_NAME] = "reasoning-by-name",
+        [AIGW_REASONING_YES] = "reasoning",
+        [AIGW_REASONING_NO] = "no-reasoning"
+    };
+
+    n = 0;
+
+    for (i = 0; i < AIGW_REASONING_MAX; i++) {
+        if (cli_option(cli, flags[i])->text != NULL) {
+            *reasoning = (uint8_t) i;
+            *fields |= AIGW_CHANGE_REASONING;
+            n++;
+        }
+    }
+
+    return n <= 1 ? CLI_OK
+           : cli_fail(cli, CLI_USAGE, NULL, "--reasoning, --no-reasoning and"
+                      " --reasoning-by-name exclude each other");
+}
+
+
 cli_exit_t
 cmd_model_set(cli_t *cli)
 {
+    unsigned       fields;
     aigw_err_t     err;
-    aigw_model_t   model = { 0 };
+    cli_exit_t     code;
     const char    *target;
+    aigw_model_t   model = { 0 };
 
     target = cli_option(cli, "alias-of")->text;
     snprintf(model.name, sizeof(model.name), "%s", cli->arg[0].text);
@@ -86,12 +191,25 @@ cmd_model_set(cli_t *cli)
                         "a model cannot be an alias of itself");
     }
 
-    err = target != NULL && target[0] == '\0'
-          ? aigw_store_set_plain_model(cli->store, &model)
-          : aigw_store_set_model(cli->store, &model);
+    fields = target != NULL ? AIGW_CHANGE_ALIAS : 0;
+    fields |= take_tokens(cli, "max-output", AIGW_CHANGE_MAX_OUTPUT,
+                          &model.max_output);
+    fields |= take_tokens(cli, "context", AIGW_CHANGE_CONTEXT,
+                          &model.context);
+
+    code = take_reasoning(cli, &model.reasoning, &fields);
+    if (code != CLI_OK) {
+        return code;
+    }
+
+    err = aigw_store_set_model(cli->store, fields, &model);
 
     if (err == AIGW_EEXIST) {
         return fail_chain(cli, &model);
+    }
+
+    if (err == AIGW_EINVAL) {
+        return fail_alias(cli, fields, &model);
     }
 
     if (err != AIGW_OK) {

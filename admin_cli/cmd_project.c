@@ -1,5 +1,7 @@
 /* aigw project: a scene that spends, with its keys. */
 
+#include <string.h>
+
 #include "aigw_limit.h"
 #include "aigw_seal.h"
 #include "aigw_time.h"
@@ -8,6 +10,8 @@
 
 #define OWNER      "admin"            /* made by store init */
 #define FIRST_KEY  "default"
+
+#define ABORT      "abort"            /* --disconnect */
 
 
 static int
@@ -69,6 +73,8 @@ add_project(const cli_t *cli, cJSON *object, const aigw_project_t *project)
     cJSON_AddBoolToObject(object, "active", is_active(project, &user));
     cli_add_time(object, "expires_at", project->expires_ms);
     cli_add_models(object, "models", project->models);
+    cli_add_text(object, "disconnect", project->disconnect_abort ? ABORT
+                                                                 : "drain");
 
     return code;
 }
@@ -114,6 +120,22 @@ answer_present(cli_t *cli, const char *name)
 }
 
 
+/* Takes --disconnect. Returns the fields. */
+static unsigned
+take_manners(const cli_t *cli, aigw_project_t *project)
+{
+    const char  *text = cli_option(cli, "disconnect")->text;
+
+    if (text == NULL) {
+        return 0;
+    }
+
+    project->disconnect_abort = strcmp(text, ABORT) == 0;
+
+    return AIGW_CHANGE_DISCONNECT;
+}
+
+
 cli_exit_t
 cmd_project_create(cli_t *cli)
 {
@@ -138,6 +160,7 @@ cmd_project_create(cli_t *cli)
     cli_no_limits(&project.quota_nano, &project.expires_ms, project.models);
     (void) cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
                            project.models);
+    (void) take_manners(cli, &project);
 
     snprintf(key.name, sizeof(key.name), "%s", FIRST_KEY);
     cli_no_limits(&key.quota_nano, &key.expires_ms, key.models);
@@ -260,7 +283,8 @@ cmd_project_set(cli_t *cli)
 
     fields = cli_take_name(cli, project.name)
              | cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
-                               project.models);
+                               project.models)
+             | take_manners(cli, &project);
     owner = cli_option(cli, "user")->text;
 
     if (owner != NULL) {

@@ -1,6 +1,7 @@
 /* aigw setting: the few values that belong to the whole store. */
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli.h"
@@ -105,6 +106,31 @@ check_origins(const cli_t *cli, const char *text,
 }
 
 
+/* Tokens held for an answer where neither the call nor its model says more. */
+static cli_exit_t
+check_max_output(const cli_t *cli, const char *text,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    cli_exit_t   code;
+    cli_value_t  tokens;
+
+    static const cli_option_t  option = {
+        AIGW_SETTING_MAX_OUTPUT, CLI_TOKENS, AIGW_SETTING_MAX_OUTPUT, NULL, 0,
+        1
+    };
+
+    code = cli_convert(cli, &option, text, &tokens);
+
+    /* "unknown" is the value that is none */
+
+    if (code == CLI_OK && tokens.number != 0) {
+        snprintf(value, AIGW_VALUE_MAX + 1, "%" PRId64, tokens.number);
+    }
+
+    return code;
+}
+
+
 /* Those that there are; check writes the form that is kept. */
 static const struct {
     const char   *name;
@@ -112,7 +138,8 @@ static const struct {
                          char value[AIGW_VALUE_MAX + 1]);
 } settings[] = {
     { BASE_URL, check_base_url },
-    { CORS_ORIGINS, check_origins }
+    { CORS_ORIGINS, check_origins },
+    { AIGW_SETTING_MAX_OUTPUT, check_max_output }
 };
 
 #define SETTINGS  (sizeof(settings) / sizeof(settings[0]))

@@ -3,32 +3,12 @@
  * where calls come in, nginx writes them within a flush interval.
  */
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
-#include <errno.h>
-#include <signal.h>
-#include <string.h>
-#include <time.h>
-
 #include "cli.h"
 
 
 #define WAIT_MS  100
 #define BEGIN    10                   /* calls before now, without --limit */
 #define BATCH    64                   /* rows on the stack: 24 KiB */
-
-
-static volatile sig_atomic_t  stopped;
-
-
-static void
-on_signal(int number)
-{
-    (void) number;
-    stopped = 1;
-}
 
 
 static cli_exit_t
@@ -81,12 +61,7 @@ print_new(cli_t *cli, const aigw_row_filter_t *filter, uint64_t *seq)
 
         code = print_rows(cli, rows, n);
 
-    } while (code == CLI_OK && *seq != from && !stopped);
-
-    if (code == CLI_OK && fflush(stdout) != 0) {
-        return cli_fail(cli, CLI_FAILED, NULL, "cannot write to stdout: %s",
-                        strerror(errno));
-    }
+    } while (code == CLI_OK && *seq != from && !cli_interrupted());
 
     return code;
 }
@@ -99,7 +74,6 @@ follow(cli_t *cli, const aigw_row_filter_t *filter)
     aigw_err_t          err;
     cli_exit_t          code;
     const cli_value_t  *limit;
-    struct timespec     wait = { 0, WAIT_MS * 1000000L };
 
     limit = cli_option(cli, "limit");
     back = limit->text ? (uint64_t) limit->number : BEGIN;
@@ -114,13 +88,13 @@ follow(cli_t *cli, const aigw_row_filter_t *filter)
     do {
         code = print_new(cli, filter, &seq);
 
-        if (code == CLI_OK && !stopped) {
-            (void) nanosleep(&wait, NULL);
+        if (code == CLI_OK) {
+            code = cli_pause(cli, WAIT_MS);
         }
 
-    } while (code == CLI_OK && !stopped);
+    } while (code == CLI_OK);
 
-    return code == CLI_OK ? CLI_INTERRUPTED : code;
+    return code;
 }
 
 
@@ -128,7 +102,6 @@ cli_exit_t
 cmd_log_tail(cli_t *cli)
 {
     cli_exit_t         code;
-    struct sigaction   sa;
     aigw_row_filter_t  filter;
 
     code = cmd_log_filter(cli, &filter);
@@ -141,10 +114,7 @@ cmd_log_tail(cli_t *cli)
         return code;
     }
 
-    memset(&sa, 0, sizeof(sa));
-    sa.sa_handler = on_signal;
-    sigaction(SIGINT, &sa, NULL);
-
+    cli_catch_interrupt();
     cli_report(cli);
 
     return follow(cli, &filter);

@@ -182,7 +182,7 @@ learn(const cli_t *cli, const char *name, int64_t *learnt)
     if (err == AIGW_ENOTFOUND) {
         memset(&model, 0, sizeof(model));
         snprintf(model.name, sizeof(model.name), "%s", name);
-        err = aigw_store_set_model(cli->store, &model);
+        err = aigw_store_set_model(cli->store, 0, &model);
         *learnt += err == AIGW_OK;
     }
 

@@ -108,6 +108,21 @@ finds('an id twice', \&AIGW::Check::rows, qr/x-request-id/,
         qr/usage show/, sub { pop @rows }, sub { @rows = $t->rows });
 }
 
+{
+    # slots of 64 bytes (aigw_live_internal.h): tag at 0, held at 48
+    my $counters = AIGW::slurp("$t->{live}/counters");
+    my ($slot) = grep { substr($counters, 77824 + 64 * $_, 8) ne "\0" x 8 }
+        0 .. 131071;
+    my $hold = sub ($nano) {
+        open my $fh, '+<:raw', "$t->{live}/counters" or die "counters: $!\n";
+        sysseek $fh, 77824 + 64 * $slot + 48, 0;
+        syswrite $fh, pack 'q<', $nano;
+    };
+
+    finds('a stray hold', \&AIGW::Check::verify, qr/finding=live_held/,
+        sub { $hold->(5) }, sub { $hold->(0) });
+}
+
 is(AIGW::Check::nano('12.5'), 12_500_000_000, 'amounts are integers');
 is(AIGW::Check::nano('0.000000001'), 1, 'down to a nano-unit');
 is(eval { AIGW::Check::nano('1e3') }, undef, 'and nothing else');

@@ -13,9 +13,11 @@ use File::Basename qw(dirname);
 use File::Copy qw(copy);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
+use IO::Handle ();
+use IPC::Open2 qw(open2);
 use JSON::PP ();
 
-our @EXPORT = qw(aigw json fails new_store seed slurp spew dir);
+our @EXPORT = qw(aigw json fails new_store seed fly slurp spew dir);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 my $cli = abs_path($ENV{AIGW_CLI} || "$root/build/aigw") // '';
@@ -135,9 +137,8 @@ sub new_store {
     return $path;
 }
 
-# Rows by t/cli/seed.c, into 'ledger' or 'journal'; see there for the order.
-sub seed {
-    my ($where, @rows) = @_;
+# The path of t/cli/seed.c's program; see there for the order in a row.
+sub seed_program {
     my $seed = "$dir/seed";
 
     if (!-x $seed) {
@@ -147,13 +148,44 @@ sub seed {
             or die 'cannot compile seed.c';
     }
 
-    open my $fh, '|-', $seed, $ENV{AIGW_STORE}, $where or die $!;
-    print $fh join(' ', @$_), "\n" for @rows;
-    close $fh or die "seed failed: $?";
+    return $seed;
+}
 
+# Where the store's live segment is, to be removed at the end.
+sub remember_live {
     my $live = json('store', 'stats')->{live_path};
+
     push @live, $live if defined $live;
     return;
+}
+
+# Rows into 'ledger' or 'journal'.
+sub seed {
+    my ($where, @rows) = @_;
+
+    open my $fh, '|-', seed_program(), $ENV{AIGW_STORE}, $where or die $!;
+    print $fh join(' ', @$_), "\n" for @rows;
+    close $fh or die "seed failed: $?";
+    remember_live();
+    return;
+}
+
+# Rows as calls in flight; returns what makes their worker die.
+sub fly {
+    my @rows = @_;
+    my $pid = open2(my $out, my $in, seed_program(), $ENV{AIGW_STORE},
+        'flight');
+
+    print $in join(' ', @$_), "\n" for @rows;
+    print $in ".\n";
+    $in->flush;
+    <$out> // die 'no flight';
+    remember_live();
+
+    return sub {
+        close $in;
+        waitpid $pid, 0;
+    };
 }
 
 END { remove_tree(@live) if @live }

@@ -19,7 +19,8 @@ my $store = new_store();
 my @keys = (json('project', 'create', 'demo')->{key},
     json('key', 'create', '--project', 'demo', '--name', 'two')->{key});
 
-seed('ledger', [1_700_000_000_000, 1, 1, 1, 'm', 200, 0, 1, 1, 0, 1, 1, 1]);
+seed('ledger', [1_700_000_000_000, 1, 1, 1, 'm', 200, 0, 1, 1, 0, 1, 1,
+    20_000]);
 
 my $secret = join '|', map { substr $_, 9, 41 } @keys;
 my $hash = join '|', map { sha256_hex($_) } @keys;
@@ -28,7 +29,7 @@ my $hash = join '|', map { sha256_hex($_) } @keys;
 
 my $id = json('log', 'list')->{items}[0]{id};
 my %argument = ('user show' => 'admin', 'project show' => 'demo',
-    'key show' => 'two', 'log show' => $id);
+    'key show' => 'two', 'log show' => $id, explain => $id);
 
 for my $command (@{ json('help')->{commands} }) {
     my $name = $command->{name};

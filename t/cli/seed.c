@@ -1,9 +1,9 @@
 /*
  * Puts rows into a store as nginx's workers do, for the tests of the CLI:
- * straight into the ledger, or into a journal that nobody has drained.
- * seed STORE ledger|journal, a row a line on stdin: time_ms user project key
- * model status verdict settled attempts flags prompt completion cost_nano
- * and, if it has one, its tag.
+ * straight into the ledger, into a journal that nobody has drained, or as calls
+ * that fly until the end of stdin. seed STORE ledger|journal|flight, a row a
+ * line: time_ms user project key model status verdict settled attempts flags
+ * prompt completion cost_nano [tag [cached reasoning version hold_nano]].
  */
 
 #include <inttypes.h>
@@ -34,32 +34,41 @@ static int
 read_row(aigw_row_t *row)
 {
     char      line[512];
+    int       n;
     unsigned  status, verdict, settled, attempts, flags;
 
     memset(row, 0, sizeof(aigw_row_t));
 
-    if (fgets(line, sizeof(line), stdin) == NULL) {
+    if (fgets(line, sizeof(line), stdin) == NULL || line[0] == '.') {
         return 0;
     }
 
-    if (sscanf(line, "%" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+    row->price_version = 1;
+    row->hold_nano = -1;
+
+    n = sscanf(line, "%" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNu64
                " %128s %u %u %u %u %u %" SCNd64 " %" SCNd64 " %" SCNd64
-               " %64s",
+               " %64s %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNd64,
                &row->time_ms, &row->user_id, &row->project_id, &row->key_id,
                row->model, &status, &verdict, &settled, &attempts, &flags,
                &row->tokens.prompt_tokens, &row->tokens.completion_tokens,
-               &row->cost_nano, row->tag) < 13)
-    {
+               &row->cost_nano, row->tag, &row->tokens.cached_tokens,
+               &row->tokens.reasoning_tokens, &row->price_version,
+               &row->hold_nano);
+
+    if (n < 13) {
         fprintf(stderr, "seed: not a row: %s", line);
         exit(1);
+    }
+
+    if (row->hold_nano < 0) {
+        row->hold_nano = row->cost_nano;
     }
 
     row->settled_ms = row->time_ms + 250;
     row->duration_ms = 250;
     row->ttft_ms = 40;
     row->route = AIGW_ROUTE_CHAT;
-    row->price_version = 1;
-    row->hold_nano = row->cost_nano;
     row->status = (uint16_t) status;
     row->verdict = (uint8_t) verdict;
     row->settled = (uint8_t) settled;
@@ -90,8 +99,23 @@ to_ledger(aigw_store_t *store)
 }
 
 
+/* attempts: whether it was sent; completion tokens: what has come of it. */
 static void
-to_journal(aigw_store_t *store)
+fly(aigw_journal_t *journal, unsigned flight, const aigw_row_t *row)
+{
+    if (row->attempts != 0) {
+        aigw_flight_sent(journal, flight);
+    }
+
+    if (row->tokens.completion_tokens != 0) {
+        aigw_flight_update(journal, flight, &row->tokens,
+                           (uint64_t) row->tokens.completion_tokens * 4);
+    }
+}
+
+
+static void
+to_journal(aigw_store_t *store, int in_flight)
 {
     char                  path[AIGW_LIVE_PATH_LEN + 1];
     unsigned              flight, which;
@@ -118,7 +142,19 @@ to_journal(aigw_store_t *store)
 
         must(aigw_flight_begin(live, journal, account, &row, &price, &flight,
                                &which), "begin");
+
+        if (in_flight) {
+            fly(journal, flight, &row);
+            continue;
+        }
+
         must(aigw_flight_end(live, journal, flight, &row), "end");
+    }
+
+    if (in_flight) {
+        puts("in flight");
+        fflush(stdout);
+        (void) getchar();
     }
 
     aigw_journal_release(journal);
@@ -132,18 +168,18 @@ main(int argc, char **argv)
     aigw_store_t  *store;
 
     if (argc != 3) {
-        fputs("usage: seed STORE ledger|journal\n", stderr);
+        fputs("usage: seed STORE ledger|journal|flight\n", stderr);
         return 2;
     }
 
     must(aigw_store_open(argv[1], AIGW_STORE_USAGE_WRITE, &store, fault),
          "open store");
 
-    if (strcmp(argv[2], "journal") == 0) {
-        to_journal(store);
+    if (strcmp(argv[2], "ledger") == 0) {
+        to_ledger(store);
 
     } else {
-        to_ledger(store);
+        to_journal(store, strcmp(argv[2], "flight") == 0);
     }
 
     aigw_store_close(store);

@@ -61,7 +61,8 @@ is_deeply($free->{models}, ['*'], '... all models');
 json('setting', 'set', 'base_url', 'http://127.0.0.1:8080/v1/');
 is_deeply(json('setting', 'list')->{items},
     [{ name => 'base_url', value => 'http://127.0.0.1:8080/v1' },
-     { name => 'cors_origins', value => undef }], 'settings');
+     { name => 'cors_origins', value => undef },
+     { name => 'max_output', value => undef }], 'settings');
 
 my $laptop = json('key', 'create', '--project', 'demo', '--name', 'laptop');
 
@@ -211,6 +212,70 @@ json('price', 'delete', 'gpt-4o', '--yes');
 json('price', 'delete', '*', '--yes');
 is_deeply([map { $_->{prompt} } @{ json('model', 'list')->{items} }],
     [undef], 'a model without any price');
+
+# What is set for a model, which its aliases have from it.
+
+sub set_for {
+    my $m = json('model', 'set', @_);
+
+    return join ' ', map { $_ // '-' } @$m{qw(max_output context)},
+        $m->{reasons} ? 'reasons' : 'talks';
+}
+
+is(set_for('m'), '- - talks', 'nothing is known of a new model');
+is(set_for('m', '--max-output', '16384'), '16384 - talks', 'its ceiling');
+is(set_for('m', '--context', '128000'), '16384 128000 talks',
+    '... its context, and what was set stays');
+is(set_for('fast', '--alias-of', 'm'), '16384 128000 talks',
+    'an alias has what its target has');
+is(set_for('m', '--reasoning'), '16384 128000 reasons', '--reasoning');
+is(set_for('fast'), '16384 128000 reasons', '... by its alias, too');
+is(set_for('o3'), '- - reasons', 'a name that says so');
+is(set_for('o3', '--no-reasoning'), '- - talks', '... is overruled');
+is(set_for('o3', '--reasoning-by-name'), '- - reasons', '... or not');
+is(set_for('m', '--max-output', 'unknown', '--context', '1000000000'),
+    '- 1000000000 reasons', 'unknown again, and the most that can be');
+
+like(fails(5, 'model', 'set', 'fast', '--max-output', '5')->{hint},
+    qr/model set m /, 'an alias has nothing of its own');
+fails(2, 'model', 'set', 'x', '--alias-of', 'm', '--context', '5');
+fails(3, 'model', 'delete', 'x', '--yes');
+fails(2, 'model', 'set', 'm', '--reasoning', '--no-reasoning');
+
+for my $option ('--max-output', '--context') {
+    fails(2, 'model', 'set', 'm', $option, $_)
+        for '0', '-1', '1e3', '1000000001', '99999999999999999999', '';
+}
+
+is(set_for('m', '--alias-of', 'o1'), '- - reasons',
+    'what becomes an alias loses what was set for it')
+    if json('model', 'set', 'fast', '--alias-of', 'z');
+is(set_for('m', '--alias-of', ''), '- - talks', '... for good');
+
+# What the end of a client does to its call.
+
+sub manners { return $_[0]{disconnect} }
+
+is(manners(json('project', 'show', 'demo')), 'drain', 'unless set');
+is(manners(json('project', 'set', 'demo', '--disconnect', 'abort')), 'abort',
+    'set');
+is(manners(json('project', 'set', 'demo', '--quota', '7')), 'abort',
+    '... and not by something else');
+is(manners(json('project', 'set', 'demo', '--disconnect', 'drain')), 'drain',
+    'and back');
+is(manners(json('project', 'create', 'hard', '--disconnect',
+    'abort')->{project}), 'abort', 'made so');
+is_deeply([map { manners($_) } grep { $_->{name} eq 'hard' }
+    @{ json('project', 'list')->{items} }], ['abort'], 'and listed');
+fails(2, 'project', 'set', 'demo', '--disconnect', 'soft');
+
+is(json('setting', 'set', 'max_output', '8192')->{value}, '8192',
+    'what is assumed of other models');
+is(json('setting', 'set', 'max_output', '000008193')->{value}, '8193',
+    '... in its one form');
+fails(2, 'setting', 'set', 'max_output', $_)
+    for '0', '-1', '8k', '1000000001', ' 1';
+is(json('setting', 'set', 'max_output', '')->{value}, undef, '... removed');
 
 json('setting', 'set', 'base_url', '');
 is(json('setting', 'list')->{items}[0]{value}, undef, 'a setting removed');

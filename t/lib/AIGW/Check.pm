@@ -28,6 +28,7 @@ sub run ($t) {
     my @rows;
     my %found = (
         rows => [rows($t, \@rows)], sums => [sums($t, @rows)],
+        verify => [verify($t)],
         'command lines' => [argv($t)],
     );
 
@@ -38,7 +39,7 @@ sub run ($t) {
     $found{logs} = [logs($t)];
     $found{secrets} = [secrets($t)] unless $ENV{TEST_DEBUG};
 
-    for my $name ('rows', 'sums', 'end', 'rows at the end', 'logs',
+    for my $name ('rows', 'sums', 'verify', 'end', 'rows at the end', 'logs',
         'command lines', 'secrets')
     {
         my $faults = $found{$name} // [];
@@ -148,6 +149,21 @@ sub sums ($t, @rows) {
     }
 
     return @faults;
+}
+
+
+# What `store verify` finds, a line each.
+sub verify ($t) {
+    my ($exit, $out, $err) = $t->cli('store', 'verify', '--json');
+    my $answer = eval { JSON::PP::decode_json($out) } // { items => [] };
+    my @faults = map {
+        my $item = $_;
+
+        join ' ', 'verify:', map { "$_=$item->{$_}" }
+            grep { defined $item->{$_} } sort keys %$item;
+    } @{ $answer->{items} };
+
+    return @faults ? @faults : $exit ? "store verify: exit $exit: $err" : ();
 }
 
 
