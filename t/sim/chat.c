@@ -5,10 +5,9 @@
  *   GET /v1/models              a few models
  *   anything else               404 as new-api words it
  *
- * prompt_tokens = a quarter of the bytes of the raw value of `messages`,
- * rounded up. completion_tokens = words of all choices together: `n` times
- * the least of --tokens and the request's own limit (finish_reason "length"
- * where that is less). total_tokens is their sum; all details are 0.
+ * prompt_tokens: count.c. completion_tokens = words of all choices together:
+ * `n` times the least of --tokens and the request's own limit (finish_reason
+ * "length" where that is less). total_tokens is their sum; details are 0.
  */
 
 #ifndef _GNU_SOURCE
@@ -217,6 +216,12 @@ stream_turn(sim_conn_t *c)
 {
     static sim_buf_t  piece;
 
+    if (c->stream.breaks
+        && c->stream.next > c->stream.choices + c->stream.tokens / 2)
+    {
+        return SIM_CUT;
+    }
+
     piece.len = 0;
     stream_piece(c, &piece);
 
@@ -326,6 +331,34 @@ answer_whole(sim_conn_t *c, const chat_t *chat, uint32_t seed)
 }
 
 
+/* Until its pause is over an answer that is there does not go out. */
+static sim_turn_t
+late_turn(sim_conn_t *c)
+{
+    (void) c;
+
+    return SIM_END;
+}
+
+
+static void
+think(sim_conn_t *c)
+{
+    if (sim.think_ms > 0) {
+        c->due_ms = sim_now_ms() + sim.think_ms;
+
+        if (c->source == NULL) {
+            c->each = 0;
+            c->source = late_turn;
+        }
+
+        if (c->due_ms < sim.next_due_ms) {
+            sim.next_due_ms = c->due_ms;
+        }
+    }
+}
+
+
 static void
 answer_error(sim_conn_t *c, const char *status, const char *type,
     const char *message)
@@ -340,6 +373,14 @@ answer_error(sim_conn_t *c, const char *status, const char *type,
                    "\"type\":\"%s\",\"param\":\"\",\"code\":\"\"}}", message,
                    (unsigned long long) sim.requests, type);
     sim_answer(c, status, id, body, (size_t) len);
+}
+
+
+/* Of a hundred requests that follow each other so many, spread. */
+static int
+fails(void)
+{
+    return (int64_t) (sim.requests * 37 % 100) < sim.errors;
 }
 
 
@@ -367,7 +408,8 @@ serve_chat(sim_conn_t *c, const sim_request_t *r)
     s->cut_short = limit < sim.tokens;
     s->tokens = s->cut_short ? limit : sim.tokens;
     s->choices = number(chat.n, 1);
-    s->prompt_tokens = (int64_t) ((chat.messages.len + 3) / 4);
+    s->prompt_tokens = sim_count_prompt(r->body, chat.messages);
+    s->breaks = 0;
 
     if (s->choices > 128) {
         s->choices = 128;
@@ -377,11 +419,18 @@ serve_chat(sim_conn_t *c, const sim_request_t *r)
     s->seed = aigw_crc32c(0, chat.messages.data, chat.messages.len);
 
     if (chat.stream.len >= 4 && memcmp(chat.stream.data, "true", 4) == 0) {
+        s->breaks = fails() ? 1 : 0;
         start_stream(c, &chat, s->seed);
+
+    } else if (fails()) {
+        answer_error(c, "500 Internal Server Error", "new_api_error",
+                     "upstream load is saturated");
 
     } else {
         answer_whole(c, &chat, s->seed);
     }
+
+    think(c);
 }
 
 

@@ -7,7 +7,8 @@
  *                   `request bytes=N`, then N raw bytes and a newline
  *   GET /count      {"requests":N,"connections":N,"aborted":N,"scripts":N}
  *   POST /go        lets one gate through, at once or when it is reached
- *   PUT /set        lines `tokens N`, `delay_ms N`: default answers
+ *   PUT /set        lines `tokens N`, `delay_ms N`, `think_ms N`, `over N`,
+ *                   `errors N`, `estimate 0|1`: default answers, as the options
  *   POST /reset     forgets scripts, requests, counts and gates
  *
  * A script is one line and its bytes, then a newline, then the next one:
@@ -329,19 +330,28 @@ forget(void)
 static void
 set(aigw_str_t text)
 {
-    char       *copy = strndup(text.data, text.len), *line;
-    long long   value;
+    char    *copy = strndup(text.data, text.len), *line;
+    size_t   i, len;
+    static const struct {
+        const char  *name;
+        int64_t     *value;
+    } known[] = {
+        { "tokens", &sim.tokens }, { "delay_ms", &sim.delay_ms },
+        { "think_ms", &sim.think_ms }, { "over", &sim.over },
+        { "errors", &sim.errors }, { "estimate", &sim.estimate }
+    };
 
     if (copy == NULL) {
         sim_die("strndup");
     }
 
     for (line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
-        if (sscanf(line, "tokens %lld", &value) == 1) {
-            sim.tokens = value;
+        for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+            len = strlen(known[i].name);
 
-        } else if (sscanf(line, "delay_ms %lld", &value) == 1) {
-            sim.delay_ms = value;
+            if (strncmp(line, known[i].name, len) == 0 && line[len] == ' ') {
+                *known[i].value = strtoll(line + len, NULL, 10);
+            }
         }
     }
 

@@ -40,6 +40,10 @@ static const char usage[] =
     "                        speak TLS on --listen\n"
     "  --tokens N            words of an answer (default 16)\n"
     "  --delay-ms N          pause between the chunks of a stream (default 0)\n"
+    "  --think-ms N          pause before an answer (default 0)\n"
+    "  --estimate            count the prompt as the gateway estimates it\n"
+    "  --over N              count N % more tokens of the prompt\n"
+    "  --errors N            fail at N of a hundred requests\n"
     "  --spin                never sleep: a peer need not wake it\n"
     "\n"
     "What is listened on is printed, one line each: `listen HOST:PORT`.\n";
@@ -52,6 +56,10 @@ static const struct option  options[] = {
     { "tls-key", required_argument, NULL, 'K' },
     { "tokens", required_argument, NULL, 't' },
     { "delay-ms", required_argument, NULL, 'd' },
+    { "think-ms", required_argument, NULL, 'T' },
+    { "estimate", no_argument, NULL, 'e' },
+    { "over", required_argument, NULL, 'o' },
+    { "errors", required_argument, NULL, 'E' },
     { "spin", no_argument, NULL, 's' },
     { NULL, 0, NULL, 0 }
 };
@@ -230,6 +238,10 @@ parse_options(int argc, char **argv)
         case 'K': key = optarg; break;
         case 't': sim.tokens = atoll(optarg); break;
         case 'd': sim.delay_ms = atoll(optarg); break;
+        case 'T': sim.think_ms = atoll(optarg); break;
+        case 'e': sim.estimate = 1; break;
+        case 'o': sim.over = atoll(optarg); break;
+        case 'E': sim.errors = atoll(optarg); break;
         case 's': sim.spin = 1; break;
         default: fputs(usage, stderr); exit(2);
         }

@@ -1,9 +1,9 @@
 /*
  * aigw-sim, the project's own 4sapi: an HTTP/1.1 server in one thread, good
  * for `make run` without an account, for tests and for the bench. Files:
- * main.c (options, sockets, loop), http.c (connections, requests), chat.c
- * (what 4sapi would say), control.c (what a test tells it to say), load.c
- * (`aigw-sim --load`, many clients at once).
+ * main.c (options, sockets, loop), http.c (connections, requests), chat.c and
+ * count.c (what 4sapi would say), control.c (what a test tells it to say); of
+ * `aigw-sim --load`, many clients at once, load.c, call.c and report.c.
  *
  * Nothing here decides about money: it answers, counts and remembers.
  */
@@ -63,6 +63,7 @@ typedef struct {
     uint32_t     seed;
     unsigned     usage:1;
     unsigned     cut_short:1;         /* finish_reason "length" */
+    unsigned     breaks:1;            /* in its middle */
 } sim_stream_t;
 
 
@@ -97,6 +98,10 @@ typedef struct {
     char          *key;               /* NULL: any will do */
     int64_t        tokens;            /* of an answer nobody limits */
     int64_t        delay_ms;          /* between the chunks of a stream */
+    int64_t        think_ms;          /* before an answer */
+    int64_t        over;              /* % that are counted too many */
+    int64_t        errors;            /* of a hundred requests */
+    int64_t        estimate;          /* 1: count as the gateway does */
     unsigned       record:1;          /* remember requests for /seen */
     unsigned       spin:1;            /* poll, yield, never sleep */
     SSL_CTX       *tls;
@@ -132,6 +137,9 @@ void sim_answer(sim_conn_t *c, const char *status, const char *headers,
 
 /* chat.c */
 void sim_serve(sim_conn_t *c, const sim_request_t *r);
+
+/* count.c */
+int64_t sim_count_prompt(aigw_str_t body, aigw_str_t messages);
 
 /* control.c */
 void sim_control(sim_conn_t *c, const sim_request_t *r);
