@@ -51,13 +51,27 @@ ngx_ai_gateway_send_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
-/* Has it said more than was set aside for it? */
+/* Has it said more than was set aside for it, out of something that ends? */
 static ngx_uint_t
 ngx_ai_gateway_is_over(ngx_ai_gateway_ctx_t *ctx)
 {
-    return ctx->in_flight && ctx->hold_nano > 0
-           && ctx->scan.meter.text_bytes / NGX_AI_GATEWAY_CUT_BYTES
-              > (uint64_t) ctx->hold_tokens;
+    ngx_uint_t  i;
+
+    if (!ctx->in_flight || ctx->hold_nano == 0
+        || ctx->scan.meter.text_bytes / NGX_AI_GATEWAY_CUT_BYTES
+           <= (uint64_t) ctx->hold_tokens)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+
+        if (ctx->account[i].limit_nano != AIGW_UNLIMITED) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -244,6 +244,21 @@ for my $usage (0, 1) {
 }
 
 
+# Where no quota is in danger nobody's stream is cut.
+{
+    my $event = 'data: {"choices":[{"index":0,"delta":{"content":"'
+        . 'word ' x 8 . "\"}}]}\n\n";
+
+    $t->sim->script(headers => ['Content-Type', 'text/event-stream'],
+        chunked => 1, pieces => [($event) x 30, "data: [DONE]\n\n"]);
+
+    my $r = $t->chat($t->project('rich'), model => 'out', max_tokens => 10,
+        stream => JSON::PP::true);
+
+    like($r->body, qr/\[DONE\]/, 'without a quota it goes on to its end');
+}
+
+
 # --- a client that does not wait ---
 
 {
