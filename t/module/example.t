@@ -297,8 +297,9 @@ for my $when ('at once', 'when asked') {
     waitpid $pid, 0;
     is($r->{status}, 502, $what) or diag $r->{body};
     like($r->{body}, qr/"upstream_\w+"/, "$what: its code");
-    is(AIGW::slurp("$dir/got") =~ /\A\x16\x03/ ? 1 : 0, 1,
-        "$what: it got a ClientHello");
+    # one that speaks first may be left before
+    like(AIGW::slurp("$dir/got"), $when eq 'at once' ? qr/\A(?:\x16\x03|\z)/
+        : qr/\A\x16\x03/, "$what: it got a ClientHello");
     unlike(AIGW::slurp("$dir/got"), qr/Bearer|POST/, "$what: and no more");
     unlink "$dir/got";
     is(($t->wait_rows(1))[0]{settled}, 'void', "$what: nothing is charged");

@@ -72,7 +72,7 @@ sub cost ($total) {
 sub run ($t, @command) {
     my %key = (
         AIGW_API_KEY => $t->project('main'),
-        AIGW_SPENT_KEY => $t->project('poor', '--quota', '0.00001'),
+        AIGW_SPENT_KEY => $t->project('poor', '--quota', '0.0004'),
         AIGW_NARROW_KEY => $t->project('narrow', '--models', 'o3,claude-*'),
     );
 

@@ -202,10 +202,11 @@ sub agents () {
 # Reloads every few seconds until the load is done: how many.
 sub reload_under ($t, $load, $every) {
     my $n = 0;
-    my $next = time + $every;
+    # the first at once: a short load may be over before a second
+    my $next = time + 0.05;
 
     while ($load->running) {
-        sleep 0.05;
+        sleep 0.01;
         next if time < $next;
         $t->{nginx}->signal('HUP');
         $next = time + $every;
