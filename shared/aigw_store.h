@@ -152,11 +152,6 @@ typedef struct {
 aigw_err_t aigw_store_find_called(aigw_store_t *store, aigw_str_t name,
     aigw_called_t *called) AIGW_CHECKED;
 
-/* The model that name stands for, of the same look-up.
-   AIGW_ENOTFOUND: name is no alias. */
-aigw_err_t aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
-    char target[AIGW_MODEL_MAX + 1]) AIGW_CHECKED;
-
 aigw_err_t aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
     aigw_upstream_t *upstream) AIGW_CHECKED;
 

@@ -168,24 +168,3 @@ aigw_store_find_called(aigw_store_t *store, aigw_str_t name,
 
     return AIGW_OK;
 }
-
-
-aigw_err_t
-aigw_store_find_alias(aigw_store_t *store, aigw_str_t name,
-    char target[AIGW_MODEL_MAX + 1])
-{
-    aigw_err_t     err;
-    aigw_called_t  called;
-
-    err = aigw_store_find_called(store, name, &called);
-
-    if (err == AIGW_EINVAL || (err == AIGW_OK && !called.alias)) {
-        return AIGW_ENOTFOUND;
-    }
-
-    if (err == AIGW_OK) {
-        memcpy(target, called.model, called.model_len + 1);
-    }
-
-    return err;
-}

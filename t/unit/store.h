@@ -152,4 +152,25 @@ a_price(const char *model, int64_t from_ms, int64_t nano)
     return entry;
 }
 
+/* What name stands for. AIGW_ENOTFOUND: it is no alias. */
+static inline aigw_err_t
+find_alias(aigw_store_t *store, aigw_str_t name,
+    char target[AIGW_MODEL_MAX + 1])
+{
+    aigw_err_t     err;
+    aigw_called_t  called;
+
+    err = aigw_store_find_called(store, name, &called);
+
+    if (err == AIGW_EINVAL || (err == AIGW_OK && !called.alias)) {
+        return AIGW_ENOTFOUND;
+    }
+
+    if (err == AIGW_OK) {
+        memcpy(target, called.model, called.model_len + 1);
+    }
+
+    return err;
+}
+
 #endif /* AIGW_TEST_STORE_H */

@@ -241,14 +241,14 @@ test_names(aigw_store_t *s, other_t *other)
     aigw_called_t    c;
     aigw_upstream_t  up;
 
-    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
+    is_int(find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
            "no alias");
-    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
+    is_int(find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
            "still none");
     ok(tell(other, 'a')
-       && aigw_store_find_alias(s, str("fast"), target) == AIGW_OK
+       && find_alias(s, str("fast"), target) == AIGW_OK
        && strcmp(target, "m") == 0, "made by another process");
-    ok(aigw_store_find_alias(s, str("fast"), target) == AIGW_OK
+    ok(find_alias(s, str("fast"), target) == AIGW_OK
        && strcmp(target, "m") == 0, "and once more");
 
     ok(aigw_store_find_called(s, str("fast"), &c) == AIGW_OK

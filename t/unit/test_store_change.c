@@ -353,7 +353,7 @@ test_delete_model(void)
     is_int(aigw_store_delete_model(s, str("")), AIGW_ENOTFOUND, "empty");
     is_int(aigw_store_delete_model(s, str("fast")), AIGW_OK, "fast");
     is_int(aigw_store_delete_model(s, str("fast")), AIGW_ENOTFOUND, "once");
-    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
+    is_int(find_alias(s, str("fast"), target), AIGW_ENOTFOUND,
            "no alias any more");
     ok(aigw_store_find_price(s, str("fast"), 1, &price) == AIGW_OK
        && price.prompt_nano == 7, "its price stays");

@@ -122,14 +122,14 @@ test_aliases(void)
 
     is_int(set_alias(s, "fast", "gpt-4o-mini"), AIGW_OK, "of what nobody set");
     is_int(set_alias(s, "plain", ""), AIGW_OK, "a plain model");
-    is_int(aigw_store_find_alias(s, str("plain"), target), AIGW_ENOTFOUND,
+    is_int(find_alias(s, str("plain"), target), AIGW_ENOTFOUND,
            "is no alias");
-    is_int(aigw_store_find_alias(s, str("nosuch"), target), AIGW_ENOTFOUND,
+    is_int(find_alias(s, str("nosuch"), target), AIGW_ENOTFOUND,
            "nor is one that nobody knows");
-    is_int(aigw_store_find_alias(s, str(""), target), AIGW_ENOTFOUND, "empty");
-    is_int(aigw_store_find_alias(s, odd, target), AIGW_ENOTFOUND, "NUL");
+    is_int(find_alias(s, str(""), target), AIGW_ENOTFOUND, "empty");
+    is_int(find_alias(s, odd, target), AIGW_ENOTFOUND, "NUL");
     ok(strcmp(target, "as before") == 0, "nothing said then");
-    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_OK, "fast");
+    is_int(find_alias(s, str("fast"), target), AIGW_OK, "fast");
     ok(strcmp(target, "gpt-4o-mini") == 0, "stands for its target");
 
     is_int(set_alias(s, "x", "x"), AIGW_EINVAL, "not of itself");
@@ -142,10 +142,10 @@ test_aliases(void)
            "nothing was made");
 
     is_int(set_alias(s, "fast", ""), AIGW_OK, "set again without a target");
-    is_int(aigw_store_find_alias(s, str("fast"), target), AIGW_OK,
+    is_int(find_alias(s, str("fast"), target), AIGW_OK,
            "stays an alias");
     is_int(set_alias(s, "fast", "plain"), AIGW_OK, "another target");
-    ok(aigw_store_find_alias(s, str("fast"), target) == AIGW_OK
+    ok(find_alias(s, str("fast"), target) == AIGW_OK
        && strcmp(target, "plain") == 0, "counts");
     is_int(set_alias(s, "gpt-4o-mini", "plain"), AIGW_OK,
            "the old target is free");
