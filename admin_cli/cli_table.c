@@ -126,7 +126,7 @@ const cli_command_t  cli_commands[] = {
 
     { "store", "verify", cmd_store_verify, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL, NULL,
-      "is every row, sum and counter right? (usage grows meanwhile)",
+      "do rows, sums and counters agree? (the file may grow meanwhile)",
       "aigw store verify", VERIFY_FIELDS, NULL, VERIFY_COLUMNS, 1 },
 
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
