@@ -30,6 +30,10 @@ UNIT    := $(wildcard t/unit/*.c)
 FUZZ    := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
 MODULE  := $(wildcard ngx_ai_gateway_module/*.c ngx_ai_gateway_module/*.h)
 
+# Which of the tests run beside each other stands in t/testrules.yml. They wait
+# more than they compute: one more than there are cores.
+PROVE     := prove --nocolor -j $(shell echo $$(($$(nproc) + 1)))
+
 # All tests but those that start nothing of ours, or look after themselves.
 ASAN      := $(BUILD)/asan
 SANITIZED := $(filter-out t/docs.t t/fuzz.t t/layout.t t/sanitize.t,$(sort $(wildcard t/*.t t/*/*.t)))
@@ -121,17 +125,23 @@ stop: ## stop what `make run` started
 
 test: ## install what is missing, build and run every test
 	@scripts/setup.sh test
-	@$(MAKE) -s --no-print-directory -j $$(nproc) all unit $(BUILD)/sdk/.done
-	@$(MAKE) -s --no-print-directory -j $$(nproc) BUILD=$(ASAN) SANITIZE=1 sanitized
-	@! command -v $(CLANG) >/dev/null || $(MAKE) -s --no-print-directory -j $$(nproc) BUILD=$(BUILD)/clang CC=$(CLANG) FUZZER=1 fuzzers
-	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -It/lib -r $(sort $(UNIT:t/unit/%.c=$(BUILD)/unit/%)) t; \
+	@$(MAKE) -s --no-print-directory -j $$(nproc) test-build
+	@AIGW_BUILD='$(abspath $(BUILD))' $(PROVE) -It/lib -r $(sort $(UNIT:t/unit/%.c=$(BUILD)/unit/%)) t; \
 	status=$$?; \
 	echo 'The same with AddressSanitizer and UndefinedBehaviorSanitizer:'; \
 	$(MAKE) -s --no-print-directory test-sanitized && exit $$status
 
+test-build: all unit $(BUILD)/sdk/.done test-build-gcc test-build-clang
+
+test-build-gcc:
+	@$(MAKE) BUILD=$(ASAN) SANITIZE=1 sanitized
+
+test-build-clang:
+	@! command -v $(CLANG) >/dev/null || $(MAKE) BUILD=$(BUILD)/clang CC=$(CLANG) FUZZER=1 fuzzers
+
 test-sanitized:
 	@AIGW_BUILD='$(abspath $(ASAN))' AIGW_NGINX='$(abspath $(ASAN))/sbin/nginx' PATH="$(abspath $(ASAN))/sbin:$$PATH" SANITIZE=1 TEST_CALLS=2000 TEST_RELOADS=12 TEST_UPGRADES=1 TEST_KILLS=10 \
-	    prove --nocolor -It/lib $(sort $(UNIT:t/unit/%.c=$(ASAN)/unit/%)) $(FUZZ:%=$(ASAN)/fuzz/%) $(SANITIZED)
+	    $(PROVE) -It/lib $(sort $(UNIT:t/unit/%.c=$(ASAN)/unit/%)) $(FUZZ:%=$(ASAN)/fuzz/%) $(SANITIZED)
 
 fuzz: ## fuzz each target RUNS times (REPORT: file that gets the result)
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) FUZZER=1 fuzzers
@@ -144,7 +154,7 @@ bench: ## what the gateway costs beside bare nginx (ROUNDS, ONLY)
 
 torture: ## what takes long: big bodies, caps to the last unit, kills (an hour)
 	@scripts/setup.sh test
-	@$(MAKE) -s --no-print-directory -j $$(nproc) all
+	@$(MAKE) -s --no-print-directory -j $$(nproc) all unit
 	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -v $(sort $(wildcard t/torture/*.pl))
 
 compat: ## build and test with another nginx: NGINX_SRC=DIR
@@ -161,7 +171,7 @@ ci: ## what CI runs
 clean: ## stop, and remove what was built, the state and the store of `make run`
 	@BUILD='$(BUILD)' scripts/clean.sh
 
-.PHONY: all help module cli sim unit fuzzers sanitized run stop test test-sanitized fuzz bench torture compat ci clean
+.PHONY: all help module cli sim unit fuzzers sanitized run stop test test-build test-build-gcc test-build-clang test-sanitized fuzz bench torture compat ci clean
 .SECONDARY:
 FORCE:
 

@@ -165,10 +165,17 @@ typedef struct {
 /* ngx_ai_gateway_module.c: directives, registration */
 extern ngx_module_t  ngx_ai_gateway_module;
 
-/* ngx_ai_gateway_process.c: store, live segment, journal and flusher of a
-   worker. The store is NULL while it cannot be had, and one line in the error
-   log says why; live segment and journal are there whenever the store is, and
-   stay when it is lost. */
+/* ngx_ai_gateway_flusher.c: start begins it if it is not there, stop lets it
+   make a last pass and waits for that so long at most. */
+aigw_err_t ngx_ai_gateway_flusher_start(ngx_ai_gateway_main_conf_t *amcf,
+    const char *live_path);
+void ngx_ai_gateway_flusher_stop(ngx_msec_t wait_ms);
+aigw_err_t ngx_ai_gateway_flusher_error(void);
+
+/* ngx_ai_gateway_process.c: store, live segment and journal of a worker. The
+   store is NULL while it cannot be had, and one line in the error log says
+   why; live segment and journal are there whenever the store is, and stay when
+   it is lost. */
 ngx_int_t ngx_ai_gateway_check_conf(ngx_conf_t *cf,
     ngx_ai_gateway_main_conf_t *amcf);
 ngx_int_t ngx_ai_gateway_init_module(ngx_cycle_t *cycle);

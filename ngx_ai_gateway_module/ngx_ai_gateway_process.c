@@ -1,6 +1,6 @@
 /*
  * What a worker holds for its whole life: store, live segment, its journal,
- * the flusher's thread. The master only reads the key file and prepares the
+ * the flusher. The master only reads the key file and prepares the
  * live directory while it is root; it keeps no LMDB environment open.
  */
 
@@ -9,8 +9,7 @@
 
 #define NGX_AI_GATEWAY_TICK_MS      1000
 #define NGX_AI_GATEWAY_READER_TICKS 5
-#define NGX_AI_GATEWAY_JOIN_MS      1000   /* at exit */
-#define NGX_AI_GATEWAY_LOST_MS      100    /* in the event loop */
+#define NGX_AI_GATEWAY_EXIT_MS      1000   /* for the flusher's last pass */
 
 
 /* The one process global of the module. */
@@ -18,7 +17,6 @@ static struct {
     aigw_store_t      *store;
     aigw_live_t       *live;
     aigw_journal_t    *journal;
-    aigw_flusher_t    *flusher;
     ngx_event_t        timer;
     ngx_connection_t   dummy;           /* nginx logs the fd of a timer */
 
@@ -27,8 +25,6 @@ static struct {
     aigw_err_t         flusher_error;   /* as last logged */
     ngx_uint_t         generation;      /* of the journal */
     ngx_uint_t         ticks;
-    ngx_uint_t         lost;            /* the store open here is not the one
-                                           that its path leads to */
     char               live_path[AIGW_LIVE_PATH_LEN + 1];
     char               fault[AIGW_FAULT_LEN + 1];
 } worker;
@@ -235,9 +231,7 @@ ngx_ai_gateway_open(ngx_ai_gateway_main_conf_t *amcf,
         return err;
     }
 
-    err = aigw_flusher_start(worker.store, worker.live,
-                             (unsigned) amcf->flush_interval,
-                             &worker.flusher);
+    err = ngx_ai_gateway_flusher_start(amcf, worker.live_path);
     if (err != AIGW_OK) {
         ngx_snprintf((u_char *) fault, AIGW_FAULT_LEN,
                      "cannot start the flusher: %s%Z", aigw_strerror(err));
@@ -277,23 +271,14 @@ ngx_ai_gateway_attach(ngx_ai_gateway_main_conf_t *amcf)
 }
 
 
-/* Lets go of a store that is not there any more, unless the flusher is still
-   at work in it. */
+/* Lets go of a store that is not there any more. */
 static void
 ngx_ai_gateway_detach(void)
 {
-    if (worker.flusher != NULL
-        && aigw_flusher_stop(worker.flusher, NGX_AI_GATEWAY_LOST_MS)
-           != AIGW_OK)
-    {
-        return;
-    }
-
-    worker.flusher = NULL;
+    ngx_ai_gateway_flusher_stop(0);
 
     aigw_store_close(worker.store);
     worker.store = NULL;
-    worker.lost = 0;
 }
 
 
@@ -301,17 +286,13 @@ static void
 ngx_ai_gateway_check(void)
 {
     int         cleared;
-    aigw_err_t  err;
+    aigw_err_t  err, started;
 
-    if (!worker.lost && !aigw_store_is_current(worker.store)) {
-        worker.lost = 1;
+    if (!aigw_store_is_current(worker.store)) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "ai_gateway answers 503: store \"%V\" has been moved,"
                       " replaced or made unreadable", &worker.amcf->store);
         ngx_memcpy(worker.fault, "lost", sizeof("lost"));
-    }
-
-    if (worker.lost) {
         ngx_ai_gateway_detach();
         return;
     }
@@ -325,7 +306,13 @@ ngx_ai_gateway_check(void)
         }
     }
 
-    err = aigw_flusher_error(worker.flusher);
+    err = ngx_ai_gateway_flusher_error();
+
+    started = ngx_ai_gateway_flusher_start(worker.amcf, worker.live_path);
+
+    if (err == AIGW_OK) {
+        err = started;
+    }
 
     if (err == worker.flusher_error) {
         return;
@@ -397,16 +384,7 @@ ngx_ai_gateway_init_process(ngx_cycle_t *cycle)
 void
 ngx_ai_gateway_exit_process(ngx_cycle_t *cycle)
 {
-    if (worker.flusher != NULL
-        && aigw_flusher_stop(worker.flusher, NGX_AI_GATEWAY_JOIN_MS)
-           != AIGW_OK)
-    {
-        /* its thread may hold the write transaction: leave all as it is, the
-           next leader drains the journal */
-        return;
-    }
-
-    worker.flusher = NULL;
+    ngx_ai_gateway_flusher_stop(NGX_AI_GATEWAY_EXIT_MS);
     ngx_ai_gateway_close_live();
     aigw_store_close(worker.store);
     worker.store = NULL;
@@ -416,7 +394,7 @@ ngx_ai_gateway_exit_process(ngx_cycle_t *cycle)
 aigw_store_t *
 ngx_ai_gateway_store(void)
 {
-    return worker.lost ? NULL : worker.store;
+    return worker.store;
 }
 
 

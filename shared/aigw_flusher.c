@@ -1,18 +1,20 @@
 /*
- * The flusher: a thread in each worker that drains the journals while it is the
- * leader among all of them. Must call nothing of nginx, take no signal and
- * never make the process wait for it at exit.
+ * The flusher: a process beside each worker that drains the journals while it
+ * is the leader among all of them. Not a thread: a worker with one pays for it
+ * with every system call and allocation. Must call nothing of nginx and hold
+ * nothing that the worker has open.
  */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 
-#include <pthread.h>
+#include <limits.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "aigw_live_internal.h"
 #include "aigw_ledger_internal.h"
@@ -25,16 +27,14 @@
 #define AIGW_FLUSHER_LAST_TRIES    20
 
 
-struct aigw_flusher_s {
+/* One process's. */
+typedef struct {
     aigw_ledger_drainer_t  drainer;
-    pthread_t              thread;
-    pthread_mutex_t        mutex;
-    pthread_cond_t         wake;
+    aigw_flusher_t        *shared;
+    pid_t                  worker;
     unsigned               interval_ms;
-    int                    stop;          /* under mutex */
     int64_t                due_ms;
-    _Atomic int            error;
-};
+} aigw_flusher_life_t;
 
 
 static int64_t
@@ -91,7 +91,7 @@ aigw_flusher_lead(aigw_ledger_drainer_t *d)
 
 /* Returns the milliseconds until there may be something to do again. */
 static unsigned
-aigw_flusher_step(aigw_flusher_t *f)
+aigw_flusher_step(aigw_flusher_life_t *f)
 {
     aigw_err_t              err;
     aigw_ledger_stats_t     stats = { 0 };
@@ -115,16 +115,16 @@ aigw_flusher_step(aigw_flusher_t *f)
         }
     }
 
-    atomic_store(&f->error, err == AIGW_EBUSY ? AIGW_OK : (int) err);
+    atomic_store(&f->shared->error, err == AIGW_EBUSY ? AIGW_OK : (int) err);
 
     return d->leader != -1 ? f->interval_ms / 4 + 1 : AIGW_FLUSHER_FOLLOW_MS;
 }
 
 
-/* Before the thread ends: what is left is written by it, or by the leader, who
-   gets a moment. */
+/* Before it ends: what is left is written by it, or by the leader, who gets a
+   moment. */
 static void
-aigw_flusher_last(aigw_flusher_t *f)
+aigw_flusher_last(aigw_flusher_life_t *f)
 {
     unsigned                i;
     aigw_err_t              err;
@@ -135,7 +135,7 @@ aigw_flusher_last(aigw_flusher_t *f)
         f->due_ms = 0;
         (void) aigw_flusher_step(f);
 
-        if (d->leader != -1 || aigw_flusher_error(f) != AIGW_OK) {
+        if (d->leader != -1 || atomic_load(&f->shared->error)) {
             break;
         }
 
@@ -153,124 +153,91 @@ aigw_flusher_last(aigw_flusher_t *f)
 }
 
 
-static void *
-aigw_flusher_main(void *data)
+static int
+aigw_flusher_is_over(const aigw_flusher_life_t *f)
 {
-    int64_t          until_ms;
-    unsigned         wait_ms;
-    aigw_flusher_t  *f = data;
-    struct timespec  until;
-
-    pthread_mutex_lock(&f->mutex);
-
-    while (!f->stop) {
-        pthread_mutex_unlock(&f->mutex);
-        wait_ms = aigw_flusher_step(f);
-        until_ms = aigw_flusher_now_ms() + wait_ms;
-        until.tv_sec = (time_t) (until_ms / 1000);
-        until.tv_nsec = (long) (until_ms % 1000) * 1000000;
-        pthread_mutex_lock(&f->mutex);
-
-        if (!f->stop) {
-            pthread_cond_timedwait(&f->wake, &f->mutex, &until);
-        }
-    }
-
-    pthread_mutex_unlock(&f->mutex);
-    aigw_flusher_last(f);
-
-    return NULL;
+    return atomic_load(&f->shared->stop) || getppid() != f->worker;
 }
 
 
-/* The signals stay with the event loop. */
-static int
-aigw_flusher_spawn(aigw_flusher_t *f)
+/* Until told to end by the worker, or by its death: either sends the signal,
+   which is blocked but for here. */
+static void
+aigw_flusher_live(aigw_flusher_life_t *f)
 {
-    int       rc;
-    sigset_t  all, old;
+    unsigned         wait_ms;
+    sigset_t         wake;
+    struct timespec  wait;
+
+    sigemptyset(&wake);
+    sigaddset(&wake, AIGW_FLUSHER_WAKE);
+
+    while (!aigw_flusher_is_over(f)) {
+        wait_ms = aigw_flusher_step(f);
+        wait.tv_sec = wait_ms / 1000;
+        wait.tv_nsec = (long) (wait_ms % 1000) * 1000000;
+        (void) sigtimedwait(&wake, NULL, &wait);
+    }
+
+    aigw_flusher_last(f);
+}
+
+
+static aigw_err_t
+aigw_flusher_drain(aigw_flusher_life_t *f, const char *store_path,
+    const char *live_path)
+{
+    char           fault[AIGW_FAULT_LEN + 1];
+    aigw_err_t     err;
+    aigw_live_t   *live;
+    aigw_store_t  *store;
+
+    err = aigw_store_open(store_path, AIGW_STORE_USAGE_WRITE, &store, fault);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    err = aigw_live_open(live_path, store, &live, fault);
+
+    if (err == AIGW_OK) {
+        aigw_ledger_init(&f->drainer, store, live);
+        aigw_flusher_live(f);
+        aigw_live_close(live);
+    }
+
+    aigw_store_close(store);
+
+    return err;
+}
+
+
+void
+aigw_flusher_run(aigw_flusher_t *shared, pid_t worker, const char *store_path,
+    const char *live_path, unsigned interval_ms)
+{
+    sigset_t              all;
+    aigw_err_t            err = AIGW_ENOMEM;
+    aigw_flusher_life_t  *f;
+
+    /* among the files are a listening socket and the lock of the worker's
+       journal, which must end with the worker */
 
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&f->thread, NULL, aigw_flusher_main, f);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-
-    return rc;
-}
-
-
-static void
-aigw_flusher_free(aigw_flusher_t *f)
-{
-    pthread_cond_destroy(&f->wake);
-    pthread_mutex_destroy(&f->mutex);
-    free(f);
-}
-
-
-aigw_err_t
-aigw_flusher_start(aigw_store_t *store, aigw_live_t *live, unsigned interval_ms,
-    aigw_flusher_t **flusher)
-{
-    aigw_flusher_t      *f;
-    pthread_condattr_t   attr;
+    (void) sigprocmask(SIG_SETMASK, &all, NULL);
+    (void) close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+    (void) prctl(PR_SET_PDEATHSIG, AIGW_FLUSHER_WAKE);
 
     f = calloc(1, sizeof(*f));
-    if (f == NULL) {
-        return AIGW_ENOMEM;
+
+    if (f != NULL) {
+        f->shared = shared;
+        f->worker = worker;
+        f->interval_ms = interval_ms;
+        err = aigw_flusher_drain(f, store_path, live_path);
+        free(f);
     }
 
-    aigw_ledger_init(&f->drainer, store, live);
-    f->interval_ms = interval_ms;
-
-    pthread_mutex_init(&f->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->wake, &attr);
-    pthread_condattr_destroy(&attr);
-
-    if (aigw_flusher_spawn(f) != 0) {
-        aigw_flusher_free(f);
-        return AIGW_ENOMEM;
+    if (err != AIGW_OK) {
+        atomic_store(&shared->error, (int) err);
     }
-
-    *flusher = f;
-
-    return AIGW_OK;
-}
-
-
-aigw_err_t
-aigw_flusher_stop(aigw_flusher_t *flusher, unsigned timeout_ms)
-{
-    struct timespec  until;
-
-    pthread_mutex_lock(&flusher->mutex);
-    flusher->stop = 1;
-    pthread_cond_signal(&flusher->wake);
-    pthread_mutex_unlock(&flusher->mutex);
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long) (timeout_ms % 1000) * 1000000;
-
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-
-    if (pthread_timedjoin_np(flusher->thread, NULL, &until) != 0) {
-        return AIGW_EBUSY;
-    }
-
-    aigw_flusher_free(flusher);
-
-    return AIGW_OK;
-}
-
-
-aigw_err_t
-aigw_flusher_error(const aigw_flusher_t *flusher)
-{
-    return (aigw_err_t) atomic_load(&flusher->error);
 }

@@ -9,12 +9,23 @@
 #ifndef AIGW_LEDGER_H
 #define AIGW_LEDGER_H
 
+#include <stdatomic.h>
+#include <sys/types.h>
+
 #include "aigw.h"
 #include "aigw_live.h"
 #include "aigw_store.h"
 
 
-typedef struct aigw_flusher_s  aigw_flusher_t;
+#define AIGW_FLUSHER_WAKE  SIGALRM
+
+
+/* In memory that a flusher and its worker share. */
+typedef struct {
+    _Atomic int  stop;                /* the worker's: make a last pass, end */
+    _Atomic int  error;               /* aigw_err_t of the last pass; AIGW_OK
+                                         too if somebody else leads */
+} aigw_flusher_t;
 
 
 typedef struct {
@@ -33,23 +44,27 @@ aigw_err_t aigw_ledger_drain(aigw_store_t *store, aigw_live_t *live,
     aigw_ledger_stats_t *stats) AIGW_CHECKED;
 
 /*
- * A thread that drains every interval_ms while it can be leader (sooner when a
- * ring fills), all signals blocked. Borrows store and live until stopped.
- * Start it after fork: a child has no such thread.
+ * Books row, a credit or a refund of time_ms, and sets its id: once, whoever is
+ * killed at whatever instruction. After AIGW_OK it is on disk. AIGW_EEXIST: it
+ * is there already (perhaps with another cost), and *row is that one: time_ms 0
+ * if the row is gone. AIGW_AGAIN: it counts, but nobody has written it to the
+ * store so far. AIGW_ERANGE: a sum would leave its bounds. AIGW_EBUSY: somebody
+ * else is at it. Blocks on locks and the disk. fault gets a sentence where the
+ * error alone does not say what to do, else it is empty.
  */
-aigw_err_t aigw_flusher_start(aigw_store_t *store, aigw_live_t *live,
-    unsigned interval_ms, aigw_flusher_t **flusher) AIGW_CHECKED;
+aigw_err_t aigw_ledger_post(aigw_store_t *store, const char *live_path,
+    aigw_row_t *row, char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
 
 /*
- * Asks it to make a last pass and end. AIGW_OK: joined and freed. AIGW_EBUSY:
- * not within timeout_ms; the thread may still hold the write transaction, so
- * store and live must stay as they are until the process exits.
+ * The life of a flusher, a process of its own that the worker (a pid) has
+ * forked and that has nothing else to do: drains every interval_ms while it
+ * can be leader (sooner when a ring fills), until shared->stop is set or the
+ * worker is gone; after a last pass it returns, for the caller to _exit. To be
+ * told at once send it AIGW_FLUSHER_WAKE. Closes every file but 0 to 2, blocks
+ * all signals (fork with them blocked), opens store and live segment for
+ * itself; if it can't, shared->error says why.
  */
-aigw_err_t aigw_flusher_stop(aigw_flusher_t *flusher, unsigned timeout_ms)
-    AIGW_CHECKED;
-
-/* The last pass's error, AIGW_OK if it went well or somebody else leads: for
-   somebody who can log. */
-aigw_err_t aigw_flusher_error(const aigw_flusher_t *flusher);
+void aigw_flusher_run(aigw_flusher_t *shared, pid_t worker,
+    const char *store_path, const char *live_path, unsigned interval_ms);
 
 #endif /* AIGW_LEDGER_H */

@@ -1,6 +1,6 @@
 /*
  * A drainer: what the leader, or who would be one, works with. Shared by the
- * one-shot drain and the flusher's thread; not for module or CLI.
+ * one-shot drain and the flusher; not for module or CLI.
  */
 
 #ifndef AIGW_LEDGER_INTERNAL_H

@@ -197,14 +197,13 @@ sub pin ($pid, $cpu) {
 
 # --- one run ---
 
-# Nanoseconds that the worker has run, all of its threads, by thread.
+# Nanoseconds that the worker has run, and its flusher, by process.
 sub cpu ($s) {
     return map {
-        my ($tid) = m{/task/(\d+)/};
-        my ($ns) = AIGW::slurp($_) =~ /^(\d+)/;
+        my ($ns) = AIGW::slurp("/proc/$_/schedstat") =~ /^(\d+)/;
 
-        ($tid => $ns // 0);
-    } glob "/proc/$s->{worker}/task/*/schedstat";
+        ($_ => $ns // 0);
+    } $s->{worker}, AIGW::Process::children_of($s->{worker});
 }
 
 

@@ -15,6 +15,7 @@
 #include "aigw_live_internal.h"
 #include "aigw_store_internal.h"
 #include "aigw_time.h"
+#include "../unit/flusher.h"
 
 
 #define BATCH    1000
@@ -137,22 +138,22 @@ call(aigw_journal_t *journal, uint64_t n)
 
 /* A worker with its flusher. */
 static void
-write_for(int64_t ms)
+write_for(const char *store_path, int64_t ms)
 {
     int64_t          end = aigw_time_now_ms() + ms;
     uint64_t         n;
     aigw_journal_t  *journal;
-    aigw_flusher_t  *flusher;
+    flusher_t        flusher;
 
     open_live();
     must(aigw_journal_claim(live, &journal, fault), "claim");
-    must(aigw_flusher_start(store, live, 20, &flusher), "flusher");
+    flusher = flusher_start(store_path, live->path, 20);
 
     for (n = 0; aigw_time_now_ms() < end; n++) {
         call(journal, n);
     }
 
-    must(aigw_flusher_stop(flusher, 5000), "stop");
+    must(flusher_stop(flusher) ? AIGW_EIO : AIGW_OK, "flusher");
     aigw_journal_release(journal);
     aigw_live_close(live);
 }
@@ -435,7 +436,7 @@ main(int argc, char **argv)
         fill(n);
 
     } else if (strcmp(what, "write") == 0) {
-        write_for((int64_t) n);
+        write_for(argv[1], (int64_t) n);
 
     } else if (!break_live(what, n)) {
         break_store(what, n);

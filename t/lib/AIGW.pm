@@ -37,7 +37,7 @@ our $build = abs_path($ENV{AIGW_BUILD} // "$root/build") // "$root/build";
 our $nginx = $ENV{AIGW_NGINX} // '/usr/sbin/nginx';
 
 my $owner = $$;
-my @remove;
+my (@remove, @ports);
 
 
 # Options: workers, upstream ("HOST:PORT" in place of the simulator), sim (its
@@ -88,9 +88,14 @@ sub upstream ($self) {
 }
 
 
+# A port that is nobody else's until this process ends, however many tests run
+# at once: bound here, but not listened on, it is given to no one who asks for
+# any port, and left to those who name it, with SO_REUSEADDR.
 sub free_port () {
-    my $sock = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
-        or die "no free port: $!\n";
+    my $sock = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp',
+        ReuseAddr => 1) or die "no free port: $!\n";
+
+    push @ports, $sock;
 
     return $sock->sockport;
 }
@@ -403,9 +408,11 @@ sub stop ($self) {
 }
 
 
-# kill -9 of master and workers at once.
+# kill -9 of master, workers and flushers at once.
 sub kill_all ($self) {
-    my @pids = ($self->{nginx}->pid, $self->{nginx}->children);
+    my @workers = $self->{nginx}->children;
+    my @pids = ($self->{nginx}->pid, @workers,
+        map { AIGW::Process::children_of($_) } @workers);
 
     kill 'KILL', @pids;
     $self->{nginx}->wait;

@@ -1,6 +1,6 @@
-# kill -9 under load: of workers, of workers that an older generation has left
-# behind, of everything at once with fewer workers after it. Each time: no
-# answer without a row, no row twice, 1 s later nothing is held, and what is
+# kill -9 under load: of workers and flushers, of workers that an older generation
+# has left behind, of everything at once with fewer workers after it. Each time:
+# no answer without a row, no row twice, 1 s later nothing is held, and what is
 # spent is the sum of the rows. Show 2 of the ledger; threats S01, L09.
 #
 # From the environment: WORKER_KILLS (2000), ALL_KILLS (200), EVIDENCE (a file
@@ -28,7 +28,7 @@ my %total;
 my $t = AIGW->new(workers => 2, sim => [qw(--tokens 4 --delay-ms 5)]);
 my $stream = JSON::PP::encode_json(AIGW::chat_body(stream => JSON::PP::true));
 
-$t->allow_alert(qr/worker process \d+ exited on signal 9/);
+$t->allow_alert(qr{(?:worker|unknown) process \d+ exited on signal 9});
 
 
 # Calls that go on until stop_load(), on a project of their own: [load, name,
@@ -104,6 +104,9 @@ sub kill_workers ($n) {
         my $worker = $workers[$i % 2];
 
         sleep 0.05 + rand 0.05;
+        $total{flushers} += kill 'KILL', AIGW::Process::children_of($worker)
+            if $i % 3 == 0;
+        sleep rand 0.1 if $i % 6 == 0;
         $total{workers} += kill 'KILL', $worker;
         AIGW::Process::gone(5, $worker) or die "$worker outlives a kill\n";
     }
@@ -209,8 +212,8 @@ is($t->stop, 0, 'nginx ends');
 $t->clean;
 done_testing();
 
-my $line = join ', ', map { "$_ " . ($total{$_} // 0) } qw(workers old all
-    answers rows cut unknown lost);
+my $line = join ', ', map { "$_ " . ($total{$_} // 0) } qw(workers flushers
+    old all answers rows cut unknown lost);
 
 note($line);
 

@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #include "aigw_ledger.h"
 #include "aigw_live_internal.h"
 #include "aigw_time.h"
+#include "flusher.h"
 #include "tap.h"
 
 
@@ -268,14 +270,25 @@ env_undrained(void)
 }
 
 
-static inline aigw_flusher_t *
+static inline flusher_t
 env_flusher(unsigned interval_ms)
 {
-    aigw_flusher_t  *f = NULL;
+    return flusher_start(env_store_path, env_live_path, interval_ms);
+}
 
-    must(aigw_flusher_start(env_store, env_live, interval_ms, &f), "start", "");
 
-    return f;
+/* Of its last pass. */
+static inline int
+env_flusher_error(flusher_t f)
+{
+    return atomic_load(&f.shared->error);
+}
+
+
+static inline void
+env_flusher_stop(flusher_t f)
+{
+    must(flusher_stop(f) ? AIGW_EIO : AIGW_OK, "the flusher's end", "");
 }
 
 

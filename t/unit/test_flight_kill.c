@@ -102,7 +102,7 @@ test_limit(void)
     int              status, failed = 0;
     pid_t            child[WORKERS];
     unsigned         i;
-    aigw_flusher_t  *f = env_flusher(5);
+    flusher_t        f = env_flusher(5);
 
     for (i = 0; i < WORKERS; i++) {
         child[i] = spawn(greedy, i);
@@ -113,7 +113,7 @@ test_limit(void)
         failed += status != 0;
     }
 
-    must(aigw_flusher_stop(f, 5000), "stop", "");
+    env_flusher_stop(f);
     is_int(failed, 0, "4 processes, one limit: never one too many");
     is_int((int64_t) common->served, CALLS, "exactly so many are served");
     is_int(env_spent(AIGW_ACCOUNT_USER, 20), CALLS * HOLD, "all is spent");
@@ -245,7 +245,7 @@ kill_round(void)
 {
     pid_t             child[WORKERS];
     unsigned          i, kills = 0;
-    aigw_flusher_t   *f = env_flusher(2);
+    flusher_t         f = env_flusher(2);
     struct timespec   pause = { 0, 0 };
 
     for (i = 0; i < WORKERS; i++) {
@@ -263,7 +263,7 @@ kill_round(void)
         }
     }
 
-    must(aigw_flusher_stop(f, 5000), "stop", "");
+    env_flusher_stop(f);
 
     return kills;
 }

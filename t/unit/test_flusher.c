@@ -49,7 +49,7 @@ test_wrap(void)
     int              i, status, failed = 0;
     pid_t            child[2];
     int64_t          before = env_calls(), doubles;
-    aigw_flusher_t  *a = env_flusher(20), *b = env_flusher(20);
+    flusher_t        a = env_flusher(20), b = env_flusher(20);
 
     for (i = 0; i < 2; i++) {
         child[i] = spawn();
@@ -65,8 +65,8 @@ test_wrap(void)
         failed |= status;
     }
 
-    must(aigw_flusher_stop(a, 5000), "stop", "");
-    must(aigw_flusher_stop(b, 5000), "stop", "");
+    env_flusher_stop(a);
+    env_flusher_stop(b);
 
     doubles = env_calls() - before - 2 * WRAP_ROWS;
     is_int(failed, 0, "two processes append, two flushers drain");
@@ -108,7 +108,7 @@ test_kill(void)
     pid_t              pid;
     int64_t            before = env_calls();
     uint64_t           first = heads(), last;
-    aigw_flusher_t    *f = env_flusher(10);
+    flusher_t          f = env_flusher(10);
     aigw_live_stats_t  stats, then;
 
     aigw_live_stats(env_live, &then);
@@ -126,7 +126,7 @@ test_kill(void)
         waitpid(pid, NULL, 0);
     }
 
-    must(aigw_flusher_stop(f, 5000), "stop", "");
+    env_flusher_stop(f);
     last = heads();
     aigw_live_stats(env_live, &stats);
 
@@ -144,8 +144,9 @@ test_kill(void)
 static void
 test_kill_leader(void)
 {
-    int                  i, wait_ms;
-    pid_t                pid, appender;
+    int                  i, wait_ms, killed = 0;
+    pid_t                appender;
+    flusher_t            f;
     int64_t              before = env_calls();
     uint64_t             first = heads();
     aigw_ledger_stats_t  stats;
@@ -163,13 +164,7 @@ test_kill_leader(void)
     for (i = 0; i < KILLS
                 || (heads() - first <= AIGW_JOURNAL_RECORDS && i < 999); i++)
     {
-        pid = spawn();
-
-        if (pid == 0) {
-            env_reopen(AIGW_STORE_USAGE_WRITE);
-            (void) env_flusher(1);
-            pause();
-        }
+        f = env_flusher(1);
 
         for (wait_ms = 0; wait_ms < 5000; wait_ms++) {
             if (aigw_live_dir_is_locked(env_live_path, AIGW_LIVE_LEADER)) {
@@ -181,8 +176,8 @@ test_kill_leader(void)
 
         /* longer and longer, for a machine too slow to commit once */
         env_sleep_ms(1 + i % 11 + i / 10);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
+        kill(f.pid, SIGKILL);
+        killed += flusher_stop(f) == SIGKILL;
     }
 
     kill(appender, SIGKILL);
@@ -190,9 +185,10 @@ test_kill_leader(void)
 
     env_reopen(AIGW_STORE_USAGE_WRITE);
     stats = env_drain();
+    is_int(killed, i, "leaders killed");
     is_int((int64_t) stats.doubles, 0, "no doubles");
     is_int(env_calls() - before, (int64_t) (heads() - first),
-           "leaders killed: rows = appends");
+           "rows = appends");
     ok(heads() - first > AIGW_JOURNAL_RECORDS, "more than a ring of them");
 }
 
@@ -204,7 +200,7 @@ test_leader(void)
     char                  fault[AIGW_FAULT_LEN + 1] = "";
     double                start;
     aigw_live_t          *live = NULL;
-    aigw_flusher_t       *f;
+    flusher_t             f;
     aigw_journal_t       *journal = env_claim();
     aigw_ledger_stats_t   stats = { 77, 77, 77 };
 
@@ -217,8 +213,8 @@ test_leader(void)
 
     f = env_flusher(20);
     env_sleep_ms(100);
-    is_int((int64_t) env_undrained(), 1, "the thread waits as well");
-    is_int(aigw_flusher_error(f), AIGW_OK, "without calling it an error");
+    is_int((int64_t) env_undrained(), 1, "the flusher waits as well");
+    is_int(env_flusher_error(f), AIGW_OK, "without calling it an error");
     aigw_live_dir_unlock(leader);
     env_sleep_ms(400);
     is_int((int64_t) env_undrained(), 0, "and follows when the leader is gone");
@@ -237,7 +233,7 @@ test_leader(void)
     start = env_seconds();
     must(aigw_live_open(env_live_path, env_store, &live, fault), "open", fault);
     ok(env_seconds() - start < 2, "it makes room for who rebuilds counters");
-    must(aigw_flusher_stop(f, 2000), "stop", "");
+    env_flusher_stop(f);
     aigw_live_close(env_live);
     env_live = live;
     env_agree("rebuilt under a running flusher");
@@ -251,7 +247,7 @@ test_stop(void)
     int              i;
     double           start, took, worst = 0;
     int64_t          before = env_calls();
-    aigw_flusher_t  *f;
+    flusher_t        f;
     aigw_journal_t  *journal = env_claim();
 
     for (i = 0; i < 5; i++) {
@@ -259,7 +255,7 @@ test_stop(void)
         env_sleep_ms(i * 5);
         must(env_append(journal, 1), "append", "");
         start = env_seconds();
-        must(aigw_flusher_stop(f, 2000), "stop", "");
+        env_flusher_stop(f);
         took = env_seconds() - start;
         worst = took > worst ? took : worst;
     }
@@ -276,7 +272,7 @@ test_stop(void)
 
     /* every interval / 4 it looks: so not by that look, but by the last */
     is_int((int64_t) env_undrained(), AIGW_JOURNAL_RECORDS / 2, "not yet");
-    must(aigw_flusher_stop(f, 2000), "stop", "");
+    env_flusher_stop(f);
 
     f = env_flusher(400);
     env_sleep_ms(50);
@@ -287,9 +283,57 @@ test_stop(void)
 
     env_sleep_ms(250);
     is_int((int64_t) env_undrained(), 0, "a ring that fills is drained sooner");
-    must(aigw_flusher_stop(f, 2000), "stop", "");
+    env_flusher_stop(f);
     env_agree("stopped");
     aigw_journal_release(journal);
+}
+
+
+/* The one beside a worker that is killed: one last pass. */
+static void
+test_orphan(void)
+{
+    int              pipes[2], late;
+    char             byte;
+    pid_t            pid;
+    int64_t          before = env_calls();
+    aigw_journal_t  *journal;
+
+    must(pipe(pipes) == 0 ? AIGW_OK : AIGW_EIO, "pipe", "");
+    pid = spawn();
+
+    if (pid == 0) {
+        (void) env_flusher(60000);
+        close(pipes[0]);
+        env_sleep_ms(100);
+        journal = env_claim();
+        must(env_append(journal, 1), "append", "");
+        (void) !write(pipes[1], "", 1);
+        pause();
+    }
+
+    close(pipes[1]);
+    (void) !read(pipes[0], &byte, 1);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+
+    for (late = 0; env_undrained() && late < 200; late++) {
+        env_sleep_ms(5);
+    }
+
+    is_int((int64_t) env_undrained(), 0, "killed: its flusher ends its work");
+    is_int(env_calls() - before, 1, "a row");
+
+    for (late = 0;
+         aigw_live_dir_is_locked(env_live_path, AIGW_LIVE_LEADER) && late < 200;
+         late++)
+    {
+        env_sleep_ms(5);
+    }
+
+    ok(!aigw_live_dir_is_locked(env_live_path, AIGW_LIVE_LEADER),
+       "and leads no longer");
+    close(pipes[0]);
 }
 
 
@@ -298,6 +342,7 @@ main(void)
 {
     env_start();
     test_wrap();
+    test_orphan();
     test_stop();
     test_leader();
     test_kill();
