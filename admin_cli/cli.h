@@ -335,6 +335,10 @@ cli_exit_t cmd_project_enable(cli_t *cli);
 cli_exit_t cmd_project_is_active(const cli_t *cli,
     const aigw_project_t *project, int *active);
 
+/* cmd_credit.c */
+cli_exit_t cmd_project_credit(cli_t *cli);
+cli_exit_t cmd_log_refund(cli_t *cli);
+
 cli_exit_t cmd_key_create(cli_t *cli);
 cli_exit_t cmd_key_list(cli_t *cli);
 cli_exit_t cmd_key_show(cli_t *cli);

@@ -63,9 +63,13 @@
     "id,time,settled_at,node,user,project,key,user_id,project_id,key_id,tag," \
     "model,route,stream,status,verdict,settled,flags,prompt_tokens,"          \
     "completion_tokens,total_tokens,cached_tokens,reasoning_tokens,"          \
-    "price_version,hold,cost,duration_ms,ttft_ms,attempts,error"
+    "price_version,hold,cost,duration_ms,ttft_ms,attempts,error,kind,ref,"    \
+    "note"
+#define CREDIT_FIELDS                                                         \
+    "id,time,kind,user,project,key,user_id,project_id,key_id,ref,note,cost,"  \
+    "booked"
 #define LOG_COLUMNS                                                           \
-    "time,project,key,model,status,verdict,total_tokens,cost,id"
+    "time,kind,project,key,model,status,verdict,total_tokens,cost,id"
 #define USAGE_FIELDS                                                          \
     "calls,ok_calls,refused_calls,success_rate,prompt_tokens,"                \
     "completion_tokens,total_tokens,cost,estimated_share"
@@ -211,6 +215,15 @@ const cli_command_t  cli_commands[] = {
       LIST(WHICH), NULL, "delete a project and its keys; calls stay",
       "aigw project delete old --yes", GONE_FIELDS, NULL, NULL, 0 },
 
+    { "project", "credit", cmd_project_credit,
+      CLI_NEEDS_STORE|CLI_NEEDS_USAGE|CLI_CHANGES,
+      LIST(WHICH, ARG("AMOUNT", CLI_AMOUNT, "that comes off what is spent")),
+      LIST(MUST("id", CLI_TEXT, "X", "its name: booked once a project"),
+           OPT("note", CLI_TEXT, "T", "what it is for")),
+      "give a project and its user something back, once",
+      "aigw project credit demo 5 --id invoice-7 --note 'bad answers'",
+      CREDIT_FIELDS ",quota,spent,held,remaining", NULL, NULL, 0 },
+
     { "key", "create", cmd_key_create, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       NULL,
       LIST(MUST("project", CLI_TEXT, "P", "that it belongs to"),
@@ -334,8 +347,17 @@ const cli_command_t  cli_commands[] = {
       LIST(ARG("ID", CLI_TEXT, "x-request-id of the answer")), NULL,
       "one call, and how its cost came about",
       "aigw log show $(aigw log list -q --limit 1)",
-      LOG_FIELDS ",price_model,price_from_at,returned,parts,exact_cost,notes",
+      LOG_FIELDS ",price_model,price_from_at,returned,parts,exact_cost,"
+      "refunded,notes",
       NULL, NULL, 0 },
+
+    { "log", "refund", cmd_log_refund,
+      CLI_NEEDS_STORE|CLI_NEEDS_USAGE|CLI_CHANGES,
+      LIST(ARG("ID", CLI_TEXT, "x-request-id of the answer")),
+      LIST(OPT("amount", CLI_AMOUNT, "N", "a part of its cost (all of it)")),
+      "give back what a call cost, once",
+      "aigw log refund $(aigw log list -q --status 200 --limit 1) --yes",
+      CREDIT_FIELDS, NULL, NULL, 0 },
 
     { "log", "tail", cmd_log_tail, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL,

@@ -410,6 +410,12 @@ explain_row(cli_t *cli, check_t *check)
         return code;
     }
 
+    if (!aigw_row_is_call(&row)) {
+        return cli_fail(cli, CLI_USAGE, "aigw log show tells what it is",
+                        "this is no call, but a %s",
+                        aigw_record_kind_name(row.settled));
+    }
+
     verdict = aigw_verdict_info(row.verdict);
     cli->answer = cJSON_CreateObject();
     cli_add_text(cli->answer, "id", cli->arg[0].text);

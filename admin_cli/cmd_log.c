@@ -1,6 +1,7 @@
 /*
- * aigw log: the rows of the ledger, one for each call. A row holds ids; the
- * names are those of today, or the last ones of what was deleted.
+ * aigw log: the rows of the ledger, one for each call, credit and refund. A row
+ * holds ids; the names are those of today, or the last ones of what was
+ * deleted.
  */
 
 #include <string.h>
@@ -119,6 +120,21 @@ add_tokens(cJSON *object, const aigw_tokens_t *tokens)
 }
 
 
+/* Calls, and what came back: with the name of a credit, or the id of the call
+   that a refund is of. */
+static void
+add_kind(cJSON *object, const aigw_row_t *row)
+{
+    char  of[AIGW_ROW_ID_TEXT_LEN + 1];
+
+    aigw_record_format_id(row->of, of);
+    cli_add_text(object, "kind", aigw_record_kind_name(row->settled));
+    cli_add_text(object, "ref", row->settled == AIGW_SETTLED_REFUND ? of
+                 : row->ref[0] ? row->ref : NULL);
+    cli_add_text(object, "note", row->note[0] ? row->note : NULL);
+}
+
+
 cli_exit_t
 cmd_log_add(const cli_t *cli, cJSON *object, const void *thing)
 {
@@ -143,8 +159,10 @@ cmd_log_add(const cli_t *cli, cJSON *object, const void *thing)
     cJSON_AddBoolToObject(object, "stream",
                           (row->flags & AIGW_ROW_STREAM) != 0);
     add_known(object, "status", row->status, row->status != 0);
-    cli_add_text(object, "verdict", verdict->code);
-    cli_add_text(object, "settled", row->settled != AIGW_SETTLED_NONE
+    cli_add_text(object, "verdict", aigw_row_is_call(row) ? verdict->code
+                                                          : NULL);
+    cli_add_text(object, "settled", aigw_row_is_call(row)
+                 && row->settled != AIGW_SETTLED_NONE
                  ? aigw_record_settled_name(row->settled) : NULL);
     add_flags(object, row);
     add_tokens(object, &row->tokens);
@@ -157,6 +175,7 @@ cmd_log_add(const cli_t *cli, cJSON *object, const void *thing)
     cli_add_count(object, "attempts", row->attempts);
     cli_add_text(object, "error", row->verdict != AIGW_VERDICT_OK
                  ? verdict->message : NULL);
+    add_kind(object, row);
 
     return CLI_OK;
 }

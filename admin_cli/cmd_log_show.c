@@ -39,7 +39,12 @@ static const char  *settlements[AIGW_SETTLED_MAX] = {
         "no model's answer was delivered, so nothing is charged",
     [AIGW_SETTLED_UNKNOWN] =
         "the worker died on it: the prompt is estimated, the answer counted by"
-        " its text, at most what was held"
+        " its text, at most what was held",
+    [AIGW_SETTLED_CREDIT] =
+        "no call, but a credit: it comes off what project and user have spent",
+    [AIGW_SETTLED_REFUND] =
+        "no call, but a refund: it comes off what the call's key, project and"
+        " user have spent"
 };
 
 
@@ -185,8 +190,31 @@ add_price(cJSON *answer, const aigw_row_t *row,
 {
     cli_add_text(answer, "price_model", entry ? entry->model : NULL);
     cli_add_time(answer, "price_from_at", entry ? entry->from_ms : 0);
-    cli_add_amount(answer, "returned", row->hold_nano > row->cost_nano
+    cli_add_amount(answer, "returned", aigw_row_is_call(row)
+                   && row->hold_nano > row->cost_nano
                    ? row->hold_nano - row->cost_nano : 0);
+}
+
+
+/* What of it was given back. */
+static cli_exit_t
+add_refunded(const cli_t *cli, cJSON *answer, const aigw_row_t *row)
+{
+    int64_t     cost = 0;
+    uint8_t     id[AIGW_ROW_ID_LEN];
+    aigw_err_t  err;
+    aigw_row_t  refund = { .settled = AIGW_SETTLED_REFUND };
+
+    memcpy(refund.of, row->id, AIGW_ROW_ID_LEN);
+    err = aigw_store_find_return(cli->store, &refund, id, &cost);
+
+    if (err != AIGW_OK && err != AIGW_ENOTFOUND) {
+        return cli_fail_store(cli, err, "the refunds", NULL);
+    }
+
+    cli_add_amount(answer, "refunded", -cost);
+
+    return CLI_OK;
 }
 
 
@@ -222,7 +250,11 @@ explain(const cli_t *cli, cJSON *answer, const aigw_row_t *row)
     notes = cJSON_AddArrayToObject(answer, "notes");
 
     if (row->settled != AIGW_SETTLED_NONE) {
-        cmd_log_note(notes, "settled", settlements[row->settled]);
+        cmd_log_note(notes, aigw_row_is_call(row) ? "settled" : "kind",
+                     settlements[row->settled]);
+    }
+
+    if (row->settled != AIGW_SETTLED_NONE && aigw_row_is_call(row)) {
         note_cost(notes, row, sum, known || row->price_version == 0);
     }
 
@@ -266,6 +298,10 @@ cmd_log_show(cli_t *cli)
 
     cli->answer = cJSON_CreateObject();
     code = cmd_log_add(cli, cli->answer, &row);
+
+    if (code == CLI_OK) {
+        code = add_refunded(cli, cli->answer, &row);
+    }
 
     return code == CLI_OK ? explain(cli, cli->answer, &row) : code;
 }

@@ -8,7 +8,7 @@
 
 #define WAIT_MS  100
 #define BEGIN    10                   /* calls before now, without --limit */
-#define BATCH    64                   /* rows on the stack: 24 KiB */
+#define BATCH    64                   /* rows on the stack: 32 KiB */
 
 
 static cli_exit_t

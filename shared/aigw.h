@@ -43,6 +43,7 @@ typedef struct {
 #define AIGW_MODEL_MAX    128    /* a model's name */
 #define AIGW_MODELS_MAX   512    /* a list of model patterns */
 #define AIGW_TAG_MAX       64    /* header x-aigw-tag */
+#define AIGW_NOTE_MAX      80    /* of a credit */
 #define AIGW_URL_MAX      255
 #define AIGW_SECRET_MAX   255    /* an upstream's key */
 #define AIGW_VALUE_MAX    255    /* a setting's value */

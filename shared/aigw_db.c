@@ -220,6 +220,29 @@ aigw_db_version(const aigw_db_t *db)
 }
 
 
+/* Lets a reader go that stays. */
+static void
+leave(aigw_db_t *db)
+{
+    if (db->reader_open && !db->reader_busy) {
+        mdb_txn_reset(db->reader);
+        db->reader_open = 0;
+    }
+}
+
+
+/* Does it stay on what is still the newest? */
+static int
+stays(aigw_db_t *db)
+{
+    if (db->reader_open && mdb_txn_id(db->reader) != aigw_db_version(db)) {
+        leave(db);
+    }
+
+    return db->reader_open;
+}
+
+
 /*
  * Renews the handle's reader *txn, or makes *txn; once more after what can be
  * mended: another process has grown the file (the map must follow, which is
@@ -276,7 +299,9 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
     renew = txn->held && db->reader != NULL;
     txn->mdb = renew ? db->reader : NULL;
 
-    start(txn, MDB_RDONLY, renew);
+    if (!txn->held || !stays(db)) {
+        start(txn, MDB_RDONLY, renew);
+    }
 
     if (txn->err != AIGW_OK) {
         return;
@@ -288,6 +313,27 @@ aigw_db_read(aigw_db_t *db, aigw_db_txn_t *txn)
     if (txn->held) {
         db->reader = txn->mdb;
         db->reader_busy = 1;
+    }
+}
+
+
+void
+aigw_db_stay(aigw_db_t *db, int on)
+{
+    aigw_err_t     err;
+    aigw_db_txn_t  txn;
+
+    db->stay = on != 0;
+
+    if (!on) {
+        leave(db);
+
+    } else if (db->reader != NULL && !stays(db) && !db->reader_busy) {
+        aigw_db_read(db, &txn);
+        err = aigw_db_end(&txn);
+
+        /* whoever reads next hears of it */
+        (void) err;
     }
 }
 
@@ -339,7 +385,14 @@ end_read(aigw_db_txn_t *txn)
 
     if (txn->held) {
         txn->db->reader_busy = 0;
-        mdb_txn_reset(txn->mdb);
+        txn->db->reader_open = 1;
+
+        /* after an error of its own it would fail for ever */
+        if (!txn->db->stay
+            || (txn->err != AIGW_OK && txn->err != AIGW_ENOTFOUND))
+        {
+            leave(txn->db);
+        }
 
     } else {
         mdb_txn_abort(txn->mdb);

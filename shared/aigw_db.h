@@ -102,6 +102,15 @@ aigw_err_t aigw_db_check_readers(aigw_db_t *db, int *cleared) AIGW_CHECKED;
 aigw_err_t aigw_db_info(aigw_db_t *db, aigw_db_info_t *info) AIGW_CHECKED;
 
 
+/*
+ * on: between reads the handle's reader stays as it is, and the next read goes
+ * on with it while nobody has committed. A reader that comes and goes stores
+ * into the lock file's map, and on a frozen file system that store waits until
+ * the thaw; nobody commits there either. It keeps old pages from their reuse:
+ * call it again, from a timer, to have it follow commits. Off: it lets go.
+ */
+void aigw_db_stay(aigw_db_t *db, int on);
+
 /* The number of the last commit by anybody, 0 if it cannot be told: no lock, no
    system call. As long as it is a read's version, that read still holds. */
 uint64_t aigw_db_version(const aigw_db_t *db);

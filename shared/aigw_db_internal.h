@@ -13,9 +13,11 @@
 
 struct aigw_db_s {
     MDB_env   *env;
-    MDB_txn   *reader;                /* reset between reads */
-    unsigned   reading;               /* read transactions now open */
+    MDB_txn   *reader;                /* between reads reset, or staying */
+    unsigned   reading;               /* read transactions in use */
     unsigned   reader_busy:1;
+    unsigned   reader_open:1;         /* staying: see aigw_db_stay */
+    unsigned   stay:1;
     unsigned   trying:1;              /* see aigw_db_try */
     MDB_txn   *trial;                 /* what was tried so far, or NULL */
     MDB_dbi    tables[AIGW_DB_TABLES];

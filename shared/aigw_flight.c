@@ -43,6 +43,11 @@ aigw_flight_open(aigw_flight_t *f, aigw_live_t *live, aigw_journal_t *journal,
     f->entry = entry;
 
     for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        if (entry->account[i] == 0) {
+            f->slot[i] = NULL;
+            continue;
+        }
+
         at = entry->slot[i] % AIGW_LIVE_ACCOUNTS;
         slot = &f->counters->slots[at];
 
@@ -126,7 +131,7 @@ aigw_flight_finish(aigw_flight_t *f, unsigned stage)
     for ( ; stage < AIGW_FLIGHT_APPEND; stage++) {
         i = stage - AIGW_FLIGHT_SPEND;
 
-        if (entry->cost_nano > 0 && f->slot[i] != NULL) {
+        if (entry->cost_nano != 0 && f->slot[i] != NULL) {
             aigw_flight_change(f, stage, &f->slot[i]->spent, entry->cost_nano);
         }
     }
@@ -170,7 +175,7 @@ aigw_flight_fits(int64_t limit, int64_t spent, int64_t held, int64_t hold)
 {
     int64_t  used;
 
-    if (spent < 0 || held < 0 || __builtin_add_overflow(held, hold, &used)) {
+    if (held < 0 || __builtin_add_overflow(held, hold, &used)) {
         return 0;
     }
 
@@ -258,6 +263,11 @@ aigw_flight_take(aigw_flight_t *f, aigw_live_t *live, aigw_journal_t *journal,
     aigw_flight_open(f, live, journal, flight);
 
     for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        if (entry->account[i] == 0) {
+            entry->slot[i] = 0;
+            continue;
+        }
+
         if (f->slot[i] == NULL) {
             return AIGW_EFULL;
         }
@@ -359,6 +369,60 @@ aigw_flight_end(aigw_live_t *live, aigw_journal_t *journal, unsigned flight,
     aigw_flight_open(&f, live, journal, flight);
     aigw_flight_settle(&f, row);
     journal->free[journal->nfree++] = (uint16_t) flight;
+
+    return AIGW_OK;
+}
+
+
+/* --- what is no call --- */
+
+/* Would what an account has spent leave its bounds? Others add to it meanwhile,
+   which only helps. */
+static int
+aigw_flight_is_too_low(const aigw_live_slot_t *slot, int64_t cost)
+{
+    int64_t  spent, to;
+
+    if (slot == NULL) {
+        return 0;
+    }
+
+    spent = atomic_load_explicit(&slot->spent.value, memory_order_acquire);
+
+    return spent == INT64_MAX || __builtin_add_overflow(spent, cost, &to)
+           || to == INT64_MIN;
+}
+
+
+aigw_err_t
+aigw_flight_post(aigw_live_t *live, aigw_journal_t *journal,
+    const aigw_row_t *row)
+{
+    unsigned       i;
+    aigw_err_t     err;
+    aigw_flight_t  f;
+
+    static const aigw_price_t  none;
+
+    if (aigw_row_is_call(row) || row->cost_nano > 0
+        || row->cost_nano == INT64_MIN || row->hold_nano != 0)
+    {
+        return AIGW_EINVAL;
+    }
+
+    err = aigw_flight_take(&f, live, journal, row, &none);
+    if (err != AIGW_OK) {
+        return err;
+    }
+
+    for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        if (aigw_flight_is_too_low(f.slot[i], row->cost_nano)) {
+            aigw_flight_free(&f);
+            return AIGW_ERANGE;
+        }
+    }
+
+    aigw_flight_settle(&f, row);
 
     return AIGW_OK;
 }

@@ -224,6 +224,10 @@ aigw_flight_build(aigw_live_counters_t *counters,
         }
 
         for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+            if (entry->account[i] == 0) {
+                continue;
+            }
+
             aigw_flight_shares(entry, stage, i, head, &spent, &held);
 
             err = aigw_live_add(counters, kinds[i], entry->account[i], spent,

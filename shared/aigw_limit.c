@@ -145,21 +145,20 @@ aigw_limit_check_models(aigw_str_t patterns)
 int64_t
 aigw_limit_left(int64_t limit_nano, int64_t spent_nano, int64_t held_nano)
 {
-    int64_t  used;
+    int64_t  used, left;
 
     if (limit_nano == AIGW_UNLIMITED) {
         return INT64_MAX;
     }
 
-    /* what cannot be a sum of charges is never a credit */
-    if (limit_nano <= 0 || spent_nano < 0 || held_nano < 0
+    if (limit_nano < 0 || held_nano < 0
         || __builtin_add_overflow(spent_nano, held_nano, &used)
         || used >= limit_nano)
     {
         return 0;
     }
 
-    return limit_nano - used;
+    return __builtin_sub_overflow(limit_nano, used, &left) ? INT64_MAX : left;
 }
 
 

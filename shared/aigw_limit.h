@@ -25,7 +25,8 @@ aigw_err_t aigw_limit_check_models(aigw_str_t patterns) AIGW_CHECKED;
 
 /*
  * What is left of limit_nano (AIGW_UNLIMITED: INT64_MAX) after what is spent
- * and held; never below 0, never wraps.
+ * and held; never below 0, never wraps. Below 0 is spent what came back as a
+ * credit: then more than the limit is left.
  */
 int64_t aigw_limit_left(int64_t limit_nano, int64_t spent_nano,
     int64_t held_nano);

@@ -174,6 +174,16 @@ void aigw_flight_update(aigw_journal_t *journal, unsigned flight,
 aigw_err_t aigw_flight_end(aigw_live_t *live, aigw_journal_t *journal,
     unsigned flight, const aigw_row_t *row) AIGW_CHECKED;
 
+/*
+ * Books a credit or a refund: what its accounts (an id of 0 is none) have spent
+ * grows by row->cost_nano, 0 or below, and the row is appended; both once, even
+ * if killed in between. For aigw_ledger_post, which sees to it that there is no
+ * second one. AIGW_EFULL: no entry, no room or no slot. AIGW_ERANGE: an
+ * account's sum would leave its bounds. AIGW_EINVAL: it is neither.
+ */
+aigw_err_t aigw_flight_post(aigw_live_t *live, aigw_journal_t *journal,
+    const aigw_row_t *row) AIGW_CHECKED;
+
 /* How many are in flight in this journal. */
 unsigned aigw_journal_flights(const aigw_journal_t *journal);
 

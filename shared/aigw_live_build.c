@@ -15,6 +15,7 @@
 
 #define AIGW_LIVE_BUILD_NAME     "counters.new"
 #define AIGW_LIVE_LEADER_WAIT_MS 5000
+#define AIGW_LIVE_POST_WAIT_MS   5000
 
 
 static aigw_err_t
@@ -30,12 +31,14 @@ aigw_live_build_row(aigw_live_counters_t *counters, const aigw_row_t *row)
 {
     aigw_err_t  err;
 
-    if (row->cost_nano <= 0) {
+    if (row->cost_nano == 0) {
         return AIGW_OK;
     }
 
-    err = aigw_live_add(counters, AIGW_ACCOUNT_KEY, row->key_id,
-                        row->cost_nano, 0);
+    /* a credit has no key */
+    err = row->key_id == 0 ? AIGW_OK
+          : aigw_live_add(counters, AIGW_ACCOUNT_KEY, row->key_id,
+                          row->cost_nano, 0);
     if (err == AIGW_OK) {
         err = aigw_live_add(counters, AIGW_ACCOUNT_PROJECT, row->project_id,
                             row->cost_nano, 0);
@@ -133,21 +136,46 @@ aigw_live_build_head(aigw_live_counters_t *counters, aigw_store_t *store)
 }
 
 
-aigw_err_t
-aigw_live_build(const char *dir, aigw_store_t *store,
-    char fault[AIGW_FAULT_LEN + 1])
+/* The leader's place, and that of who books a credit where there are no
+   counters. */
+static aigw_err_t
+aigw_live_build_lock(const char *dir, aigw_store_t *store, int *leader,
+    int *post, char fault[AIGW_FAULT_LEN + 1])
 {
-    int                    leader;
-    void                  *map;
-    aigw_err_t             err;
-    aigw_live_counters_t  *counters;
+    aigw_err_t  err;
 
     err = aigw_live_dir_lock(dir, AIGW_LIVE_LEADER, AIGW_LIVE_LEADER_WAIT_MS,
-                             &leader);
+                             leader);
     if (err != AIGW_OK) {
         aigw_live_dir_fault(fault, "cannot lock '%s/" AIGW_LIVE_LEADER "' to"
                             " rebuild the counters: %s", dir,
                             aigw_strerror(err));
+        return err;
+    }
+
+    err = aigw_store_lock(store, AIGW_STORE_LOCK_BUILD, AIGW_LIVE_POST_WAIT_MS,
+                          post);
+    if (err != AIGW_OK) {
+        aigw_live_dir_unlock(*leader);
+        aigw_live_dir_fault(fault, "cannot lock the store to rebuild the"
+                            " counters in '%s': %s", dir, aigw_strerror(err));
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_live_build(const char *dir, aigw_store_t *store,
+    char fault[AIGW_FAULT_LEN + 1])
+{
+    int                    leader, post;
+    void                  *map;
+    aigw_err_t             err;
+    aigw_live_counters_t  *counters;
+
+    err = aigw_live_build_lock(dir, store, &leader, &post, fault);
+    if (err != AIGW_OK) {
         return err;
     }
 
@@ -180,6 +208,7 @@ aigw_live_build(const char *dir, aigw_store_t *store,
 
 err1:
 
+    aigw_store_unlock(post);
     aigw_live_dir_unlock(leader);
 
     return err;

@@ -116,6 +116,8 @@ typedef enum {
     AIGW_SETTLED_PARTIAL,
     AIGW_SETTLED_VOID,
     AIGW_SETTLED_UNKNOWN,
+    AIGW_SETTLED_CREDIT,              /* no call: from here on, see below */
+    AIGW_SETTLED_REFUND,
     AIGW_SETTLED_MAX
 } aigw_settled_t;
 
@@ -143,8 +145,16 @@ typedef enum {
 #define AIGW_ROW_PACKED_MAX    360
 
 
-/* One line of the ledger: an admitted or a refused call. Fixed from its
-   settlement on. Names are looked up by id when shown. */
+/*
+ * One line of the ledger: an admitted or a refused call. Fixed from its
+ * settlement on. Names are looked up by id when shown.
+ *
+ * Or money that comes back: its cost is 0 or below, and it counts as no call.
+ * A credit belongs to project and user; ref is its own name, which the project
+ * has once. A refund belongs to all that the row `of` belongs to, which has one
+ * at most. Neither has anything of a call but ids and times, and a refund that
+ * row's model and tag.
+ */
 typedef struct {
     uint8_t       id[AIGW_ROW_ID_LEN];
     uint16_t      partition;          /* 0 so far */
@@ -167,19 +177,24 @@ typedef struct {
     int64_t       cost_nano;
     char          model[AIGW_MODEL_MAX + 1];
     char          tag[AIGW_TAG_MAX + 1];
+    uint8_t       of[AIGW_ROW_ID_LEN];         /* a refund's */
+    char          ref[AIGW_NAME_MAX + 1];      /* a credit's */
+    char          note[AIGW_NOTE_MAX + 1];     /* the same */
 } aigw_row_t;
+
+#define aigw_row_is_call(row)  ((row)->settled < AIGW_SETTLED_CREDIT)
 
 
 /* Sums of an account or of a roll-up cell. */
 typedef struct {
     int64_t    calls;                 /* rows sent upstream */
     int64_t    ok_calls;              /* of these, verdict ok */
-    int64_t    refused_calls;         /* rows not sent upstream */
+    int64_t    refused_calls;         /* calls not sent upstream */
     int64_t    inexact_calls;         /* settled estimated, partial, unknown */
     int64_t    prompt_tokens;
     int64_t    completion_tokens;
-    int64_t    cost_nano;
-    int64_t    last_ms;               /* latest time_ms */
+    int64_t    cost_nano;             /* of all rows: may be below 0 */
+    int64_t    last_ms;               /* latest time_ms of a call */
 } aigw_sums_t;
 
 
@@ -192,8 +207,11 @@ typedef struct {
     uint64_t        project_id;
     uint64_t        key_id;
     aigw_str_t      model;
-    aigw_sums_t     sums;             /* what it adds; last_ms: its time_ms */
+    aigw_str_t      ref;              /* a refund's `of`, a credit's ref */
+    int64_t         time_ms;
+    aigw_sums_t     sums;             /* what it adds */
     uint16_t        partition;
+    uint8_t         settled;
 } aigw_row_view_t;
 
 
@@ -243,7 +261,8 @@ aigw_err_t aigw_record_unpack_sums(const uint8_t *buf, size_t len,
 void aigw_record_row_sums(const aigw_row_t *row, aigw_sums_t *sums);
 
 /* Adds more to sums; a field that would overflow stays at INT64_MAX: spent
-   for ever, never wrapped. Returns whether one did. */
+   for ever, never wrapped (a cost below 0: at INT64_MIN). Returns whether one
+   did. */
 int aigw_record_add_saturated(aigw_sums_t *sums, const aigw_sums_t *more);
 
 /* Adds one row to sums. AIGW_ERANGE on overflow, sums unchanged. */
@@ -260,8 +279,10 @@ void aigw_record_format_id(const uint8_t id[AIGW_ROW_ID_LEN],
 aigw_err_t aigw_record_parse_id(aigw_str_t text, uint8_t id[AIGW_ROW_ID_LEN])
     AIGW_CHECKED;
 
-/* Names of the enums, for output: "exact", "/v1/chat/completions". */
+/* Names of the enums, for output: "exact", "/v1/chat/completions"; what kind
+   of row it is: "call", "credit", "refund". */
 const char *aigw_record_settled_name(unsigned settled);
 const char *aigw_record_route_name(unsigned route);
+const char *aigw_record_kind_name(unsigned settled);
 
 #endif /* AIGW_RECORD_H */

@@ -62,7 +62,24 @@ aigw_record_pack_row(const aigw_row_t *row, uint8_t *buf)
     aigw_write_text(&w, row->model, AIGW_MODEL_MAX);
     aigw_write_text(&w, row->tag, AIGW_TAG_MAX);
 
+    if (row->settled == AIGW_SETTLED_CREDIT) {
+        aigw_write_text(&w, row->ref, AIGW_NAME_MAX);
+        aigw_write_text(&w, row->note, AIGW_NOTE_MAX);
+
+    } else if (row->settled == AIGW_SETTLED_REFUND) {
+        aigw_write_bytes(&w, row->of, AIGW_ROW_ID_LEN);
+    }
+
     return (size_t) (w.p - buf);
+}
+
+
+/* Is it what a row may be that is no call? The least number has no twin. */
+static inline int
+is_return(const aigw_row_t *x)
+{
+    return x->cost_nano <= 0 && x->cost_nano != INT64_MIN
+           && x->hold_nano == 0 && x->attempts == 0;
 }
 
 
@@ -107,9 +124,61 @@ read_fixed(aigw_reader_t *r, aigw_row_t *x)
         || tokens->prompt_tokens < 0 || tokens->completion_tokens < 0
         || tokens->cached_tokens < 0 || tokens->cache_write_tokens < 0
         || tokens->reasoning_tokens < 0
-        || x->hold_nano < 0 || x->cost_nano < 0)
+        || x->hold_nano < 0
+        || (aigw_row_is_call(x) ? x->cost_nano < 0 : !is_return(x)))
     {
         r->err = AIGW_ECORRUPT;
+    }
+}
+
+
+/* Behind the texts of a call: what a row has that is none. */
+static aigw_str_t
+read_ref(aigw_reader_t *r, unsigned settled)
+{
+    aigw_str_t  ref = { 0, "" };
+
+    if (settled == AIGW_SETTLED_CREDIT) {
+        return aigw_read_span(r, AIGW_NAME_MAX);
+    }
+
+    if (settled == AIGW_SETTLED_REFUND
+        && aigw_reader_has(r, AIGW_ROW_ID_LEN))
+    {
+        ref = (aigw_str_t) { AIGW_ROW_ID_LEN, (const char *) r->p };
+        r->p += AIGW_ROW_ID_LEN;
+    }
+
+    return ref;
+}
+
+
+static aigw_str_t
+read_note(aigw_reader_t *r, unsigned settled)
+{
+    aigw_str_t  none = { 0, "" };
+
+    return settled == AIGW_SETTLED_CREDIT ? aigw_read_span(r, AIGW_NOTE_MAX)
+                                          : none;
+}
+
+
+static void
+read_tail(aigw_reader_t *r, aigw_row_t *x)
+{
+    aigw_str_t  ref, note;
+
+    ref = read_ref(r, x->settled);
+    note = read_note(r, x->settled);
+    memcpy(x->note, note.data, note.len);
+    x->note[note.len] = '\0';
+
+    if (x->settled == AIGW_SETTLED_CREDIT) {
+        memcpy(x->ref, ref.data, ref.len);
+        x->ref[ref.len] = '\0';
+
+    } else {
+        memcpy(x->of, ref.data, ref.len);
     }
 }
 
@@ -125,6 +194,14 @@ aigw_record_unpack_row(const uint8_t *buf, size_t len, aigw_row_t *row)
     aigw_read_text(&r, x.model, AIGW_MODEL_MAX);
     aigw_read_text(&r, x.tag, AIGW_TAG_MAX);
 
+    x.ref[0] = '\0';
+    x.note[0] = '\0';
+    memset(x.of, 0, AIGW_ROW_ID_LEN);
+
+    if (r.err == AIGW_OK && !aigw_row_is_call(&x)) {
+        read_tail(&r, &x);
+    }
+
     err = aigw_reader_end(&r);
 
     if (err == AIGW_OK) {
@@ -138,18 +215,18 @@ aigw_record_unpack_row(const uint8_t *buf, size_t len, aigw_row_t *row)
 static inline void
 sums_of(const aigw_row_t *row, aigw_sums_t *sums)
 {
-    int  sent = row->attempts > 0;
+    int  sent = row->attempts > 0, call = aigw_row_is_call(row);
 
     sums->calls = sent;
     sums->ok_calls = sent && row->verdict == AIGW_VERDICT_OK;
-    sums->refused_calls = !sent;
+    sums->refused_calls = call && !sent;
     sums->inexact_calls = row->settled == AIGW_SETTLED_ESTIMATED
                           || row->settled == AIGW_SETTLED_PARTIAL
                           || row->settled == AIGW_SETTLED_UNKNOWN;
     sums->prompt_tokens = row->tokens.prompt_tokens;
     sums->completion_tokens = row->tokens.completion_tokens;
     sums->cost_nano = row->cost_nano;
-    sums->last_ms = row->time_ms;
+    sums->last_ms = call ? row->time_ms : 0;
 }
 
 
@@ -158,12 +235,17 @@ aigw_record_view_row(const uint8_t *buf, size_t len, aigw_row_view_t *view)
 {
     aigw_row_t     x;
     aigw_err_t     err;
-    aigw_str_t     model;
+    aigw_str_t     model, ref = { 0, "" };
     aigw_reader_t  r = aigw_reader(buf, len);
 
     read_fixed(&r, &x);
     model = aigw_read_span(&r, AIGW_MODEL_MAX);
     (void) aigw_read_span(&r, AIGW_TAG_MAX);
+
+    if (r.err == AIGW_OK && !aigw_row_is_call(&x)) {
+        ref = read_ref(&r, x.settled);
+        (void) read_note(&r, x.settled);
+    }
 
     err = aigw_reader_end(&r);
 
@@ -179,6 +261,9 @@ aigw_record_view_row(const uint8_t *buf, size_t len, aigw_row_view_t *view)
     view->project_id = x.project_id;
     view->key_id = x.key_id;
     view->model = model;
+    view->ref = ref;
+    view->time_ms = x.time_ms;
+    view->settled = x.settled;
     sums_of(&x, &view->sums);
 
     return AIGW_OK;
@@ -217,7 +302,7 @@ aigw_record_unpack_sums(const uint8_t *buf, size_t len, aigw_sums_t *sums)
     s.inexact_calls = aigw_read_min(&r, 0);
     s.prompt_tokens = aigw_read_min(&r, 0);
     s.completion_tokens = aigw_read_min(&r, 0);
-    s.cost_nano = aigw_read_min(&r, 0);
+    s.cost_nano = aigw_read_min(&r, INT64_MIN);
     s.last_ms = aigw_read_min(&r, INT64_MIN);
 
     err = aigw_reader_end(&r);
@@ -348,10 +433,19 @@ const char *
 aigw_record_settled_name(unsigned settled)
 {
     static const char *const  names[AIGW_SETTLED_MAX] = {
-        "none", "exact", "estimated", "partial", "void", "unknown"
+        "none", "exact", "estimated", "partial", "void", "unknown", "credit",
+        "refund"
     };
 
     return settled < AIGW_SETTLED_MAX ? names[settled] : "unknown";
+}
+
+
+const char *
+aigw_record_kind_name(unsigned settled)
+{
+    return settled < AIGW_SETTLED_CREDIT ? "call"
+                                         : aigw_record_settled_name(settled);
 }
 
 

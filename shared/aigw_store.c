@@ -32,7 +32,8 @@ static const char *const  control_tables[AIGW_CONTROL_TABLES] = {
 };
 
 static const char *const  usage_tables[AIGW_USAGE_TABLES] = {
-    "meta", "rows", "row_ids", "project_rows", "sums", "rollups", "marks"
+    "meta", "rows", "row_ids", "project_rows", "sums", "rollups", "marks",
+    "returns"
 };
 
 
@@ -333,6 +334,13 @@ void
 aigw_store_try(aigw_store_t *store)
 {
     aigw_db_try(store->control);
+}
+
+
+void
+aigw_store_stay(aigw_store_t *store, int on)
+{
+    aigw_db_stay(store->control, on);
 }
 
 

@@ -80,6 +80,11 @@ aigw_str_t aigw_store_id(const aigw_store_t *store);
    system: for a timer. */
 int aigw_store_is_current(const aigw_store_t *store);
 
+/* on: reading control touches no file that a frozen disk could make it wait
+   for (aigw_db_stay). For an event loop: at start, then from a timer. Off: for
+   one that ends. */
+void aigw_store_stay(aigw_store_t *store, int on);
+
 /* Clears reader slots of dead processes; at start and on a timer. */
 aigw_err_t aigw_store_check_readers(aigw_store_t *store, int *cleared)
     AIGW_CHECKED;
@@ -316,9 +321,10 @@ typedef struct {
  * One transaction: rows, their indices, sums of key, project and user,
  * roll-ups, watermarks (which never go back). All or nothing. A row whose id
  * is there already is left out with its sums and counted in *doubles: never
- * charged twice. A sum that would overflow stays at INT64_MAX, since an error
- * would stop settlement for ever. AIGW_EINVAL: a cost or count is negative,
- * an enum out of its range.
+ * charged twice. The same for a second credit or refund of one name. A sum that
+ * would overflow stays at INT64_MAX, since an error would stop settlement for
+ * ever. AIGW_EINVAL: a call's cost or a count is negative, an enum out of its
+ * range.
  */
 aigw_err_t aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows,
     size_t nrows, const aigw_watermark_t *marks, size_t nmarks,
@@ -334,7 +340,33 @@ aigw_err_t aigw_store_get_watermark(aigw_store_t *store, uint64_t journal,
     uint64_t *seq) AIGW_CHECKED;
 
 
+/*
+ * Locks that end with aigw_store_unlock or the process. POST: one at a time
+ * books a credit or a refund. BUILD: while it is held nobody makes counters of
+ * a live segment. Who needs both takes POST first. AIGW_EBUSY: not within
+ * wait_ms.
+ */
+typedef enum {
+    AIGW_STORE_LOCK_BUILD = 0,
+    AIGW_STORE_LOCK_POST              /* needs AIGW_STORE_USAGE */
+} aigw_store_lock_t;
+
+aigw_err_t aigw_store_lock(const aigw_store_t *store, aigw_store_lock_t which,
+    unsigned wait_ms, int *fd) AIGW_CHECKED;
+void aigw_store_unlock(int fd);
+
+
 /* --- usage: reading --- */
+
+/* What names a credit or a refund within its project, or altogether. */
+aigw_str_t aigw_store_ref_of(const aigw_row_t *row);
+
+/* The credit or refund that is there already: its row's id and cost (the row
+   itself may be gone). row: settled, project_id, and ref or `of`.
+   AIGW_ENOTFOUND: none. */
+aigw_err_t aigw_store_find_return(aigw_store_t *store, const aigw_row_t *row,
+    uint8_t id[AIGW_ROW_ID_LEN], int64_t *cost_nano) AIGW_CHECKED;
+
 
 /* All zero for an account without rows. */
 aigw_err_t aigw_store_get_sums(aigw_store_t *store, aigw_account_kind_t kind,

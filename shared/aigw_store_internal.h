@@ -41,6 +41,8 @@ typedef enum {
     AIGW_USAGE_ROLLUPS,               /* hour 4, project, key, user, model ->
                                          sums */
     AIGW_USAGE_MARKS,                 /* journal -> seq */
+    AIGW_USAGE_RETURNS,               /* settled 1, project 8 and ref, or `of`
+                                         -> row id, cost 8 */
     AIGW_USAGE_TABLES
 } aigw_usage_table_t;
 
@@ -239,6 +241,18 @@ void aigw_store_sort(aigw_store_item_t *items, size_t n,
    their roll-ups. */
 void aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
     size_t n);
+
+/* --- aigw_store_credit.c: credits and refunds by what names them --- */
+
+void aigw_store_key_return(aigw_db_key_t *at, unsigned settled,
+    uint64_t project_id, aigw_str_t ref);
+
+/* 1: there is one. 0: there is none, or an error. */
+int aigw_store_get_return(aigw_db_txn_t *txn, const aigw_db_key_t *at,
+    uint8_t id[AIGW_ROW_ID_LEN], int64_t *cost_nano);
+void aigw_store_put_return(aigw_db_txn_t *txn, const aigw_db_key_t *at,
+    const uint8_t id[AIGW_ROW_ID_LEN], int64_t cost_nano);
+
 
 /* The key of a row's roll-up. */
 void aigw_store_key_rollup(aigw_db_key_t *at, const aigw_row_view_t *row);

@@ -9,7 +9,7 @@
 
 
 #define CHUNK      1000               /* rows looked at per transaction */
-#define BATCH      64                 /* rows on the stack: 24 KiB */
+#define BATCH      64                 /* rows on the stack: 32 KiB */
 #define ID_MS      6                  /* a row id begins with its time */
 #define ID_MS_MAX  ((INT64_C(1) << 48) - 1)
 #define HOUR       AIGW_STORE_HOUR_MS

@@ -61,7 +61,7 @@ skew_of(const aigw_store_item_t *item)
     const aigw_row_view_t  *row = item->what;
 
     if (__builtin_sub_overflow((int64_t) (item->high >> ID_AFTER_MS),
-                               row->sums.last_ms, &skew))
+                               row->time_ms, &skew))
     {
         return INT64_MAX;
     }
@@ -99,6 +99,20 @@ find_newest(aigw_db_cursor_t *ids)
 }
 
 
+/* 0: there is such a credit or refund already, in this batch or before. */
+static int
+is_new_return(aigw_db_txn_t *txn, const aigw_row_view_t *row,
+    aigw_db_key_t *at)
+{
+    int64_t  cost;
+    uint8_t  id[AIGW_ROW_ID_LEN];
+
+    aigw_store_key_return(at, row->settled, row->project_id, row->ref);
+
+    return !aigw_store_get_return(txn, at, id, &cost);
+}
+
+
 /*
  * Rows and the index of ids, both in the order of ids: most are behind all
  * that is there. Leaves out rows whose id was written before or stands earlier
@@ -109,7 +123,7 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
 {
     size_t                  i, n;
     uint64_t                seq, skew;
-    aigw_db_key_t           at, id, named;
+    aigw_db_key_t           at, id, named, back;
     aigw_db_cursor_t        rows, ids;
     aigw_store_item_t       item, last, newest;
     const aigw_row_view_t  *row;
@@ -130,7 +144,9 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
         aigw_db_key(&id);
         aigw_db_key_bytes(&id, row->id, AIGW_ROW_ID_LEN);
 
-        if (n > 0 && !is_behind(&item, &last)) {
+        if ((n > 0 && !is_behind(&item, &last))
+            || (!aigw_row_is_call(row) && !is_new_return(txn, row, &back)))
+        {
             continue;
         }
 
@@ -145,6 +161,10 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
         }
 
         aigw_db_cursor_put(&rows, &at, row->packed, row->len, 1);
+
+        if (!aigw_row_is_call(row)) {
+            aigw_store_put_return(txn, &back, row->id, row->sums.cost_nano);
+        }
 
         last = item;
         skew = skew_of(&item);

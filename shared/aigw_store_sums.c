@@ -36,7 +36,7 @@ hour_of(const aigw_row_view_t *row)
 {
     int64_t  hour;
 
-    hour = row->sums.last_ms / AIGW_STORE_HOUR_MS;
+    hour = row->time_ms / AIGW_STORE_HOUR_MS;
 
     return hour < 0 ? 0 : hour > UINT32_MAX ? UINT32_MAX : (uint64_t) hour;
 }

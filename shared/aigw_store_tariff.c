@@ -86,7 +86,8 @@ aigw_store_tariff_free(aigw_store_tariff_t *tariff)
 
 /*
  * A call that is settled by estimate, or not known at all, costs no more than
- * was held for it. What was not sent, or void, costs nothing.
+ * was held for it. What was not sent, or void, costs nothing. What is no call
+ * has no price.
  */
 aigw_store_charged_t
 aigw_store_tariff_check(const aigw_store_tariff_t *tariff,
@@ -94,6 +95,10 @@ aigw_store_tariff_check(const aigw_store_tariff_t *tariff,
 {
     int64_t              cost;
     const aigw_price_t  *price, key = { .version = row->price_version };
+
+    if (!aigw_row_is_call(row)) {
+        return AIGW_STORE_CHARGED_RIGHT;
+    }
 
     if (row->settled == AIGW_SETTLED_NONE || row->settled == AIGW_SETTLED_VOID
         || row->attempts == 0)

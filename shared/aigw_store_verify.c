@@ -93,14 +93,14 @@ check_time(aigw_store_verify_t *v, const aigw_row_view_t *row, uint64_t seq)
     aigw_finding_t  finding = { .kind = AIGW_FINDING_ROW_TIME, .seq = seq,
                                 .has_id = 1, .field = "time_ms" };
 
-    if (__builtin_sub_overflow(ms, row->sums.last_ms, &apart)) {
+    if (__builtin_sub_overflow(ms, row->time_ms, &apart)) {
         apart = INT64_MAX;
     }
 
     if (apart > v->skew || apart < -v->skew) {
         memcpy(finding.id, row->id, AIGW_ROW_ID_LEN);
         finding.expected = ms;
-        finding.found = row->sums.last_ms;
+        finding.found = row->time_ms;
         aigw_store_verify_report(v, &finding);
     }
 }
@@ -200,6 +200,7 @@ check_entry(aigw_store_verify_t *v, aigw_db_cursor_t *rows,
     check_project(v, &row, named);
     check_time(v, &row, seq);
     check_cost(v, &row, seq);
+    aigw_store_verify_return(v, &row, seq);
 }
 
 

@@ -109,6 +109,13 @@ void aigw_store_verify_sums(aigw_store_verify_t *v);
 void aigw_store_verify_add(aigw_store_verify_t *v, const aigw_row_view_t *row);
 
 
+/* --- aigw_store_verify_return.c --- */
+
+/* Of a credit or a refund; of a call there is nothing to say. */
+void aigw_store_verify_return(aigw_store_verify_t *v,
+    const aigw_row_view_t *row, uint64_t seq);
+
+
 /* --- aigw_store_verify_rest.c --- */
 
 /* After the walk by ids: is there anything that it has not come by? */

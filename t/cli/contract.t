@@ -24,7 +24,9 @@ my $gone = [qw(id name deleted)];
 my $row = [qw(id time settled_at node user project key user_id project_id
     key_id tag model route stream status verdict settled flags prompt_tokens
     completion_tokens total_tokens cached_tokens reasoning_tokens
-    price_version hold cost duration_ms ttft_ms attempts error)];
+    price_version hold cost duration_ms ttft_ms attempts error kind ref
+    note)];
+my $credit = [qw(id time kind user project key ref note cost booked)];
 my $usage = [qw(calls ok_calls refused_calls success_rate prompt_tokens
     completion_tokens total_tokens cost estimated_share)];
 
@@ -42,6 +44,8 @@ my %contract = (
     'model delete' => [qw(name deleted)],
     (map { ("log $_" => $row) } qw(list show tail)),
     'usage show' => ['group', @$usage],
+    'project credit' => [@$credit, qw(quota spent held remaining)],
+    'log refund' => $credit,
     explain => [qw(target now binds binds_of would_hold would_limit rules
         accounts)],
     top => [qw(id time age_ms user project key user_id project_id key_id tag
@@ -53,8 +57,8 @@ my @listed = qw(user project key setting price model upstream log);
 my %kind;
 
 $kind{$_} = 'amount' for qw(quota spent held remaining cost hold prompt
-    completion cached cache_write reasoning returned would_hold);
-$kind{$_} = 'bool' for qw(enabled active stream deleted reasons);
+    completion cached cache_write reasoning returned would_hold refunded);
+$kind{$_} = 'bool' for qw(enabled active stream deleted reasons booked);
 $kind{$_} = 'time' for qw(time settled_at expires_at last_used_at created_at
     changed_at from_at revoked_at grace_ends_at);
 $kind{$_} = 'count' for qw(node user_id project_id key_id status
@@ -73,6 +77,8 @@ sub has_form {
     my $raw = JSON::PP->new->allow_nonref->canonical->encode($value);
 
     return 1 if $raw eq 'null';
+    return $raw =~ /^"-?\d+(\.\d{1,9})?"$/ if $kind eq 'amount'
+        && $name =~ /^(?:cost|spent)$/;
     return $raw =~ /^"\d+(\.\d{1,9})?"$/ if $kind eq 'amount';
     return $raw =~ /^(true|false)$/ if $kind eq 'bool';
     return $raw =~ /^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"$/
@@ -202,7 +208,7 @@ for my $command (@{ $tree->{commands} }) {
         my @rows = map { eval { JSON::PP->new->utf8->decode($_) } }
             split /\n/, $r->{out};
 
-        is(scalar @rows, 2, "$name: one object a line");
+        is(scalar @rows, 4, "$name: one object a line");
         check_thing($_, $contract{$name}, $name) for @rows;
         next;
     }
@@ -239,7 +245,8 @@ for my $command (@{ $tree->{commands} }) {
 }
 
 is_deeply([map { $_->{name} } grep { $_->{writes} != ($_->{name}
-    =~ /^store init|(?:backup|create|set|able|rotate|revoke|delete|test)$/) }
+    =~ /^store[ ]init|(?:backup|create|set|able|rotate|revoke|delete|test)$
+        |credit$|refund$/x) }
     @{ $tree->{commands} }], [], 'what changes something says so');
 
 # A trial is seen by its own command, and holds nobody up.
@@ -264,10 +271,10 @@ is_deeply([grep { !$seen{"$_ list"} } @listed], [], 'and every list');
 # An ungrouped report is one flat object; numbers agree to the last digit.
 
 my $sum = json('usage', 'show');
-my $rows = json('log', 'list')->{items};
+my $rows = [grep { $_->{kind} eq 'call' } @{ json('log', 'list')->{items} }];
 
 check_thing($sum, $usage, 'usage show');
-is($sum->{cost}, '0.00012', 'cost of all');
+is($sum->{cost}, '-5', 'cost of all: a credit, and a call given back');
 is($rows->[1]{cost}, '0.00012', 'cost of the row');
 is($rows->[0]{settled}, undef, 'a refused call is not settled');
 is($rows->[0]{verdict}, 'model_not_allowed', '... has its code');

@@ -182,7 +182,7 @@ fill_row(void *record)
     r->status = 65535;
     r->route = AIGW_ROUTE_MAX - 1;
     r->verdict = AIGW_VERDICT_MAX - 1;
-    r->settled = AIGW_SETTLED_MAX - 1;
+    r->settled = AIGW_SETTLED_UNKNOWN;
     r->attempts = 255;
     r->flags = 0xffff;
     r->tokens.prompt_tokens = INT64_MAX;
@@ -195,6 +195,37 @@ fill_row(void *record)
     r->cost_nano = INT64_MAX;
     full(r->model, AIGW_MODEL_MAX);
     full(r->tag, AIGW_TAG_MAX);
+}
+
+
+static void
+fill_credit(void *record)
+{
+    aigw_row_t  *r = record;
+
+    fill_row(record);
+    r->settled = AIGW_SETTLED_CREDIT;
+    r->attempts = 0;
+    r->hold_nano = 0;
+    r->cost_nano = -INT64_MAX;
+    r->model[0] = '\0';
+    full(r->ref, AIGW_NAME_MAX);
+    full(r->note, AIGW_NOTE_MAX);
+}
+
+
+static void
+fill_refund(void *record)
+{
+    aigw_row_t  *r = record;
+
+    fill_credit(record);
+    r->settled = AIGW_SETTLED_REFUND;
+    r->cost_nano = -1;
+    full(r->model, AIGW_MODEL_MAX);
+    memset(r->of, 0xdd, AIGW_ROW_ID_LEN);
+    r->ref[0] = '\0';
+    r->note[0] = '\0';
 }
 
 
@@ -301,7 +332,11 @@ sane_row(const void *record)
     const aigw_row_t  *r = record;
 
     return memchr(r->model, '\0', sizeof(r->model))
-           && memchr(r->tag, '\0', sizeof(r->tag)) && r->cost_nano >= 0
+           && memchr(r->tag, '\0', sizeof(r->tag))
+           && memchr(r->ref, '\0', sizeof(r->ref))
+           && memchr(r->note, '\0', sizeof(r->note))
+           && (aigw_row_is_call(r) ? r->cost_nano >= 0
+               : r->cost_nano <= 0 && r->cost_nano != INT64_MIN)
            && r->hold_nano >= 0 && r->tokens.prompt_tokens >= 0
            && r->tokens.completion_tokens >= 0
            && r->tokens.cached_tokens >= 0
@@ -319,7 +354,7 @@ sane_sums(const void *record)
 
     return s->calls >= 0 && s->ok_calls >= 0 && s->refused_calls >= 0
            && s->inexact_calls >= 0 && s->prompt_tokens >= 0
-           && s->completion_tokens >= 0 && s->cost_nano >= 0;
+           && s->completion_tokens >= 0;
 }
 
 
@@ -337,6 +372,10 @@ static const kind_t  kinds[] = {
     KIND(upstream, aigw_upstream_t, AIGW_RECORD_MAX),
     KIND(row, aigw_row_t, AIGW_ROW_PACKED_MAX),
     KIND(sums, aigw_sums_t, AIGW_RECORD_MAX),
+    { "credit", sizeof(aigw_row_t), AIGW_ROW_PACKED_MAX, fill_credit, pack_row,
+      unpack_row, sane_row },
+    { "refund", sizeof(aigw_row_t), AIGW_ROW_PACKED_MAX, fill_refund, pack_row,
+      unpack_row, sane_row },
 };
 
 
@@ -559,6 +598,17 @@ test_sums(void)
     row.tokens.completion_tokens = 0;
     is_int(aigw_record_add_row(&sums, &row), AIGW_OK, "a refused one");
 
+    row.settled = AIGW_SETTLED_CREDIT;
+    row.cost_nano = -7;
+    row.time_ms = 50;
+    is_int(aigw_record_add_row(&sums, &row), AIGW_OK, "a credit");
+    is_int(sums.cost_nano, 53, "comes off the cost");
+    row.cost_nano = 0;
+    row.settled = AIGW_SETTLED_REFUND;
+    is_int(aigw_record_add_row(&sums, &row), AIGW_OK, "a refund");
+    row.settled = AIGW_SETTLED_NONE;
+    sums.cost_nano += 7;
+
     is_int(sums.calls, 2, "calls: sent upstream");
     is_int(sums.ok_calls, 1, "ok_calls");
     is_int(sums.refused_calls, 1, "refused_calls");
@@ -566,7 +616,7 @@ test_sums(void)
     is_int(sums.prompt_tokens, 20, "prompt_tokens");
     is_int(sums.completion_tokens, 40, "completion_tokens");
     is_int(sums.cost_nano, 60, "cost");
-    is_int(sums.last_ms, 40, "last_ms is the latest");
+    is_int(sums.last_ms, 40, "last_ms is the latest call's");
 
     row.cost_nano = INT64_MAX;
     before = sums;

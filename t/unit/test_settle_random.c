@@ -33,7 +33,7 @@ random_row(int64_t now_ms)
     row.attempts = next_random() % 4 != 0;
     row.verdict = next_random() % 5 ? AIGW_VERDICT_OK
                                     : AIGW_VERDICT_UPSTREAM_ERROR;
-    row.settled = (uint8_t) (next_random() % AIGW_SETTLED_MAX);
+    row.settled = (uint8_t) (next_random() % AIGW_SETTLED_CREDIT);
     row.cost_nano = (int64_t) (next_random() % 1000);
     row.tokens.prompt_tokens = (int64_t) (next_random() % 100);
     snprintf(row.model, sizeof(row.model), "%c-model%.*s",

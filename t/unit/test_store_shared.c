@@ -3,6 +3,7 @@
 #include "store.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "aigw_store_internal.h"
 
@@ -205,6 +206,144 @@ test_readers_full(void)
 }
 
 
+/* Lets nobody of this process store into LMDB's lock files. */
+static int
+protect_locks(void)
+{
+    int             n = 0;
+    char            line[512];
+    FILE           *maps = fopen("/proc/self/maps", "r");
+    unsigned long   from, to;
+
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+        if (strstr(line, "/lock.mdb") != NULL
+            && sscanf(line, "%lx-%lx", &from, &to) == 2
+            && mprotect((void *) from, to - from, PROT_READ) == 0)
+        {
+            n++;
+        }
+    }
+
+    if (maps != NULL) {
+        (void) fclose(maps);
+    }
+
+    return n;
+}
+
+
+/* In a process of its own: 0, or the signal that reading such a store ends
+   it with. */
+static int
+read_protected(int stay)
+{
+    char          value[AIGW_VALUE_MAX + 1];
+    int           status;
+    pid_t         pid = fork();
+    aigw_store_t  *s;
+
+    if (pid == 0) {
+        s = test_open(0);
+        aigw_store_stay(s, stay);
+        (void) !aigw_store_get_setting(s, str("none"), value);
+
+        if (protect_locks() != 1) {
+            _exit(1);
+        }
+
+        aigw_store_stay(s, stay);
+        _exit(aigw_store_get_setting(s, str("none"), value)
+              == AIGW_ENOTFOUND ? 0 : 1);
+    }
+
+    if (waitpid(pid, &status, 0) != pid) {
+        return -1;
+    }
+
+    return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+
+/* Another process commits so many times as each byte on its pipe says. */
+static void
+commit_forever(int in, int out)
+{
+    uint8_t        n;
+    aigw_store_t  *s = test_open(AIGW_STORE_CONTROL_WRITE);
+
+    while (read(in, &n, 1) == 1) {
+        while (n > 0 && aigw_store_set_setting(s, str("one"), str("new"))
+                        == AIGW_OK)
+        {
+            n--;
+        }
+
+        (void) !write(out, &n, 1);
+    }
+
+    aigw_store_close(s);
+    _exit(0);
+}
+
+
+static void
+test_stay(void)
+{
+    int                 go[2], back[2], status;
+    char                value[AIGW_VALUE_MAX + 1];
+    pid_t               pid;
+    uint8_t             n;
+    uint64_t            size[3];
+    unsigned            i;
+    aigw_store_t       *s;
+    aigw_store_stats_t  stats;
+
+    aigw_store_close(test_fresh(0));
+    is_int(read_protected(1), 0, "I5 who stays stores into no file");
+    is_int(read_protected(0), SIGSEGV, "who does not, does");
+
+    (void) !pipe(go);
+    (void) !pipe(back);
+    pid = fork();
+
+    if (pid == 0) {
+        (void) close(go[1]);
+        commit_forever(go[0], back[1]);
+    }
+
+    s = test_open(0);
+    aigw_store_stay(s, 1);
+    is_int(aigw_store_get_setting(s, str("one"), value), AIGW_ENOTFOUND,
+           "nothing yet");
+
+    for (i = 0; i < 41; i++) {
+        n = i == 0 ? 1 : i == 21 ? 200 : 20;
+        (void) !write(go[1], &n, 1);
+        (void) !read(back[0], &n, 1);
+        is_int(n, 0, "commits");
+
+        if (i == 0) {
+            is_int(aigw_store_get_setting(s, str("one"), value), AIGW_OK,
+                   "another's commit is seen by the next read");
+        }
+
+        aigw_store_stay(s, i < 20);
+        (void) !aigw_store_stats(s, &stats);
+        size[i / 20] = stats.control_bytes;
+    }
+
+    ok(size[1] < 1024 * 1024 && size[2] == size[1], "S08 whoever follows"
+       " keeps few old pages, whoever has let go none: %llu, then %llu bytes",
+       (unsigned long long) size[1], (unsigned long long) size[2]);
+    aigw_store_close(s);
+    (void) close(go[1]);
+    ok(waitpid(pid, &status, 0) == pid && status == 0, "the other ends");
+    (void) close(go[0]);
+    (void) close(back[0]);
+    (void) close(back[1]);
+}
+
+
 int
 main(void)
 {
@@ -214,6 +353,7 @@ main(void)
     test_full();
     test_dead_readers();
     test_readers_full();
+    test_stay();
 
     test_remove(test_dir);
 
