@@ -243,6 +243,19 @@ typedef struct {
 cli_exit_t cli_check_url(const cli_t *cli, const char *text,
     char url[AIGW_URL_MAX + 1], cli_url_t *parts);
 
+/* cli_http.c */
+#define CLI_HTTP_PATH_MAX  255
+
+typedef struct {
+    char    *data;                    /* the caller's to free; or NULL */
+    size_t   len;
+} cli_body_t;
+
+/* GET path of an upstream, by its key, or by its log's token. CLI_OK: it was
+   answered with 200. Waits where it is asked too often. */
+cli_exit_t cli_http_get(const cli_t *cli, const aigw_upstream_t *upstream,
+    int log, const char *path, cli_body_t *body, int64_t *duration_ms);
+
 /* cli_store.c */
 cli_exit_t cli_open_store(cli_t *cli);
 /* Before figures are shown: what workers have journalled goes to the ledger,
@@ -258,11 +271,12 @@ cli_exit_t cli_read_account(const cli_t *cli, aigw_account_kind_t kind,
 cli_exit_t cli_add_account(const cli_t *cli, cJSON *object,
     aigw_account_kind_t kind, uint64_t id, int64_t quota_nano);
 
-/* cli_signal.c: ^C of what goes on until then. */
+/* cli_signal.c: what goes on for long: ^C of it, and its progress. */
 void cli_catch_interrupt(void);
 int cli_interrupted(void);
 /* What was printed goes out; CLI_INTERRUPTED: there was, or came, a ^C. */
 cli_exit_t cli_pause(const cli_t *cli, unsigned ms);
+int cli_shows_progress(const cli_t *cli);
 
 /* cli_find.c: things by name or id; they explain what they do not find. */
 cli_exit_t cli_find_user(const cli_t *cli, const char *which,
@@ -309,6 +323,12 @@ cli_exit_t cmd_store_init(cli_t *cli);
 cli_exit_t cmd_store_stats(cli_t *cli);
 cli_exit_t cmd_store_backup(cli_t *cli);
 cli_exit_t cmd_store_verify(cli_t *cli);
+cli_exit_t cmd_store_prune(cli_t *cli);
+/* What to say of a call that is not there, or NULL. Lives on. */
+const char *cmd_prune_hint(const cli_t *cli,
+    const uint8_t id[AIGW_ROW_ID_LEN]);
+/* Warns where a report needs rows that were pruned. */
+void cmd_prune_warn(const cli_t *cli, const aigw_row_filter_t *filter);
 
 cli_exit_t cmd_setting_list(cli_t *cli);
 cli_exit_t cmd_setting_set(cli_t *cli);
@@ -389,8 +409,12 @@ void cmd_log_add_names(const cli_t *cli, cJSON *object,
     const aigw_row_t *row);
 /* The row of an id, after cli_report. */
 cli_exit_t cmd_log_find(cli_t *cli, const char *id, aigw_row_t *row);
+/* The same, if it is a call's. */
+cli_exit_t cmd_log_find_call(cli_t *cli, const char *id, aigw_row_t *row);
 
 cli_exit_t cmd_usage_show(cli_t *cli);
+
+cli_exit_t cmd_reconcile(cli_t *cli);
 
 cli_exit_t cmd_top(cli_t *cli);
 

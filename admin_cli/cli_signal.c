@@ -1,6 +1,7 @@
 /*
- * ^C in commands that go on until then: they end where they are done with what
- * they are at, by the exit code that shells expect.
+ * Commands that go on for long: progress on a terminal, and ^C, at which they
+ * end where they are done with what they are at, by the exit code that shells
+ * expect.
  */
 
 #ifndef _GNU_SOURCE
@@ -9,8 +10,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -59,4 +62,14 @@ cli_pause(const cli_t *cli, unsigned ms)
     }
 
     return interrupted ? CLI_INTERRUPTED : CLI_OK;
+}
+
+
+int
+cli_shows_progress(const cli_t *cli)
+{
+    const char  *term = getenv("TERM");
+
+    return isatty(STDERR_FILENO) && !cli->quiet
+           && (term == NULL || strcmp(term, "dumb") != 0);
 }

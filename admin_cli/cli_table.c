@@ -31,6 +31,9 @@
     PROJECT, OPT("key", CLI_TEXT, "K", "of this key, by name or id"),         \
     OPT("model", CLI_TEXT, "M", "for this model"),                            \
     OPT("status", CLI_STATUS, "S", "answered with this status"), TAG
+#define CAP                                                                   \
+    OPT("cap", CLI_CHOICE, "clamp|strict",                                    \
+        "how hard its quota is (clamp)")
 #define LEAVING                                                               \
     OPT("disconnect", CLI_CHOICE, "drain|abort",                              \
         "what a client's end does to a call (drain)")
@@ -40,7 +43,7 @@
     "id,name,role,quota,spent,held,remaining,enabled,active"
 #define PROJECT_FIELDS                                                        \
     "id,name,user,quota,spent,held,remaining,enabled,active,expires_at,"      \
-    "models,disconnect"
+    "models,cap,disconnect"
 #define PROJECT_COLUMNS                                                       \
     "id,name,user,quota,spent,active,expires_at,models"
 #define KEY_FIELDS                                                            \
@@ -58,7 +61,7 @@
     "name,alias_of,created_at,prompt,completion,max_output,context,reasons"
 #define MODEL_COLUMNS                                                         \
     "name,alias_of,prompt,completion,max_output,context,reasons"
-#define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at"
+#define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at,log_user"
 #define LOG_FIELDS                                                            \
     "id,time,settled_at,node,user,project,key,user_id,project_id,key_id,tag," \
     "model,route,stream,status,verdict,settled,flags,prompt_tokens,"          \
@@ -78,6 +81,11 @@
     "route,stream,state,held,text_bytes,prompt_tokens,completion_tokens,"     \
     "journal"
 #define TOP_COLUMNS      "project,key,model,state,age_ms,held,text_bytes"
+#define RECONCILE_FIELDS                                                      \
+    "day,model,calls,their_calls,tokens,their_tokens,cost,their_cost,"        \
+    "difference,percent"
+#define RECONCILE_COLUMNS                                                     \
+    "day,model,calls,their_calls,cost,their_cost,difference,percent"
 #define STATS_FIELDS                                                          \
     "path,id,live_path,schema,users,projects,keys,models,prices,upstreams,"   \
     "rows,rollups,control_bytes,usage_bytes,control_map_bytes,"               \
@@ -133,6 +141,13 @@ const cli_command_t  cli_commands[] = {
       "do rows, sums and counters agree? (the file may grow meanwhile)",
       "aigw store verify", VERIFY_FIELDS, NULL, VERIFY_COLUMNS, 1 },
 
+    { "store", "prune", cmd_store_prune,
+      CLI_NEEDS_STORE|CLI_NEEDS_USAGE|CLI_CHANGES, NULL,
+      LIST(MUST("before", CLI_PAST, "90d|TIME", "of calls admitted before it")),
+      "delete old rows; sums and reports by the hour stay",
+      "aigw store prune --before 365d --yes",
+      "before,rows,cost,rows_left", NULL, NULL, 0 },
+
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
       NULL, NULL, "the settings that there are", "aigw setting list",
       "name,value", NULL, NULL, 1 },
@@ -180,7 +195,7 @@ const cli_command_t  cli_commands[] = {
       CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(ARG("NAME", CLI_NAME, "of the new project")),
       LIST(OPT("user", CLI_TEXT, "U", "whose (admin)"), QUOTA, MODELS,
-           EXPIRES, LEAVING, ABSENT),
+           EXPIRES, CAP, LEAVING, ABSENT),
       "make a project and its first key, shown once",
       "aigw project create demo --quota 25 --models 'gpt-4o*' --expires 30d",
       "project,key,base_url", PROJECT_FIELDS, NULL, 0 },
@@ -196,7 +211,7 @@ const cli_command_t  cli_commands[] = {
     { "project", "set", cmd_project_set, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH),
       LIST(QUOTA, MODELS, EXPIRES, OPT("user", CLI_TEXT, "U", "whose"),
-           LEAVING, RENAME),
+           CAP, LEAVING, RENAME),
       "change some of what a project is",
       "aigw project set demo --quota 50 --expires never",
       PROJECT_FIELDS, NULL, NULL, 0 },
@@ -321,7 +336,9 @@ const cli_command_t  cli_commands[] = {
     { "upstream", "set", cmd_upstream_set, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_NAME, "of nginx's upstream {}")),
       LIST(MUST("url", CLI_TEXT, "U", "where it is; https, but for loopback"),
-           OPT("key-file", CLI_TEXT, "F", "its key (else asked for: stdin)")),
+           OPT("key-file", CLI_TEXT, "F", "its key (else asked for: stdin)"),
+           OPT("log-token-file", CLI_TEXT, "F", "access token, for reconcile"),
+           OPT("log-user", CLI_TEXT, "ID", "the number of that account")),
       "keep an upstream's URL and key, sealed",
       "aigw upstream set 4sapi --url https://4sapi.com --key-file key.txt",
       UPSTREAM_FIELDS, NULL, NULL, 0 },
@@ -373,6 +390,17 @@ const cli_command_t  cli_commands[] = {
       "calls, tokens and cost",
       "aigw usage show --since 30d --by model", USAGE_FIELDS,
       "group,group_id,project", NULL, 0 },
+
+    { "reconcile", NULL, cmd_reconcile, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      NULL,
+      LIST(OPT("upstream", CLI_TEXT, "NAME", "with its log (the only one)"),
+           OPT("since", CLI_PAST, "24h|TIME", "ended from then on (24h)"),
+           UNTIL,
+           OPT("limit", CLI_COUNT, "N", "suspects at most (100)"),
+           OPT("quota-per-unit", CLI_TOKENS, "N", "of the upstream (500000)")),
+      "compare the ledger with the upstream's own log, by day and model",
+      "aigw reconcile --upstream 4sapi --since 7d", RECONCILE_FIELDS, NULL,
+      RECONCILE_COLUMNS, 1 },
 
     { "top", NULL, cmd_top, CLI_NEEDS_STORE, NULL,
       LIST(PROJECT, TAG, OPT("model", CLI_TEXT, "M", "of this model"),

@@ -42,7 +42,8 @@ is_amount(const char *name)
 {
     return cli_has_word("quota,spent,held,remaining,cost,hold,prompt,"
                         "completion,cached,cache_write,reasoning,returned,"
-                        "would_hold,exact_cost,per_million,amount,refunded",
+                        "would_hold,exact_cost,per_million,amount,refunded,"
+                        "their_cost,difference,balance,used",
                         name);
 }
 

@@ -171,7 +171,8 @@ find_room(const check_t *check, aigw_hold_room_t *room, unsigned *least_free,
 }
 
 
-/* As ngx_ai_gateway_hold.c does: by the body's bytes, then by an estimate. */
+/* As ngx_ai_gateway_hold.c does: by the body's bytes, then by an estimate that
+   a strict cap does not take. */
 static void
 check_hold(check_t *check)
 {
@@ -185,6 +186,9 @@ check_hold(check_t *check)
 
     call.price = &check->price;
     call.input_tokens = check->prompt * BYTES_A_TOKEN;
+    call.prompts = 1;
+    call.strict = check->project.cap_strict != 0;
+    call.by_bytes = 1;
     call.outputs = check->outputs;
     call.own = check->own;
     call.ceiling = check->called.max_output;
@@ -196,7 +200,11 @@ check_hold(check_t *check)
     verdict = aigw_hold_ample(&call, &room, &check->hold);
 
     if (verdict == AIGW_HOLD_NEAR) {
-        call.input_tokens = check->prompt;
+        if (!call.strict) {
+            call.input_tokens = check->prompt;
+            call.by_bytes = 0;
+        }
+
         verdict = aigw_hold_near(&call, &room, &check->hold);
     }
 
@@ -405,15 +413,9 @@ explain_row(cli_t *cli, check_t *check)
     cli_exit_t                  code;
     const aigw_verdict_info_t  *verdict;
 
-    code = cmd_log_find(cli, cli->arg[0].text, &row);
+    code = cmd_log_find_call(cli, cli->arg[0].text, &row);
     if (code != CLI_OK) {
         return code;
-    }
-
-    if (!aigw_row_is_call(&row)) {
-        return cli_fail(cli, CLI_USAGE, "aigw log show tells what it is",
-                        "this is no call, but a %s",
-                        aigw_record_kind_name(row.settled));
     }
 
     verdict = aigw_verdict_info(row.verdict);

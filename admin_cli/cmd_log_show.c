@@ -267,8 +267,9 @@ explain(const cli_t *cli, cJSON *answer, const aigw_row_t *row)
 cli_exit_t
 cmd_log_find(cli_t *cli, const char *text, aigw_row_t *row)
 {
-    uint8_t     id[AIGW_ROW_ID_LEN];
-    aigw_err_t  err;
+    uint8_t      id[AIGW_ROW_ID_LEN];
+    aigw_err_t   err;
+    const char  *hint;
 
     /* No row can have an id that is not one: not found, too. */
 
@@ -279,9 +280,29 @@ cmd_log_find(cli_t *cli, const char *text, aigw_row_t *row)
         err = aigw_store_find_row(cli->store, id, row);
     }
 
+    hint = err == AIGW_ENOTFOUND ? cmd_prune_hint(cli, id) : NULL;
+
+    if (hint != NULL) {
+        return cli_fail(cli, CLI_NOT_FOUND, hint, "no such call: '%s'", text);
+    }
+
     return err == AIGW_OK ? CLI_OK
            : cli_fail_store(cli, err == AIGW_EINVAL ? AIGW_ENOTFOUND : err,
                             "call", text);
+}
+
+
+cli_exit_t
+cmd_log_find_call(cli_t *cli, const char *text, aigw_row_t *row)
+{
+    cli_exit_t  code;
+
+    code = cmd_log_find(cli, text, row);
+
+    return code != CLI_OK || aigw_row_is_call(row) ? code
+           : cli_fail(cli, CLI_USAGE, "aigw log show tells what it is",
+                      "this is no call, but a %s",
+                      aigw_record_kind_name(row->settled));
 }
 
 

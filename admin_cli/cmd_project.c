@@ -12,6 +12,7 @@
 #define FIRST_KEY  "default"
 
 #define ABORT      "abort"            /* --disconnect */
+#define STRICT     "strict"           /* --cap */
 
 
 static int
@@ -73,6 +74,7 @@ add_project(const cli_t *cli, cJSON *object, const aigw_project_t *project)
     cJSON_AddBoolToObject(object, "active", is_active(project, &user));
     cli_add_time(object, "expires_at", project->expires_ms);
     cli_add_models(object, "models", project->models);
+    cli_add_text(object, "cap", project->cap_strict ? STRICT : "clamp");
     cli_add_text(object, "disconnect", project->disconnect_abort ? ABORT
                                                                  : "drain");
 
@@ -120,19 +122,28 @@ answer_present(cli_t *cli, const char *name)
 }
 
 
-/* Takes --disconnect. Returns the fields. */
+/* Takes --cap and --disconnect. Returns the fields. */
 static unsigned
 take_manners(const cli_t *cli, aigw_project_t *project)
 {
-    const char  *text = cli_option(cli, "disconnect")->text;
+    unsigned     fields = 0;
+    const char  *text;
 
-    if (text == NULL) {
-        return 0;
+    text = cli_option(cli, "cap")->text;
+
+    if (text != NULL) {
+        project->cap_strict = strcmp(text, STRICT) == 0;
+        fields |= AIGW_CHANGE_CAP;
     }
 
-    project->disconnect_abort = strcmp(text, ABORT) == 0;
+    text = cli_option(cli, "disconnect")->text;
 
-    return AIGW_CHANGE_DISCONNECT;
+    if (text != NULL) {
+        project->disconnect_abort = strcmp(text, ABORT) == 0;
+        fields |= AIGW_CHANGE_DISCONNECT;
+    }
+
+    return fields;
 }
 
 

@@ -1,8 +1,10 @@
 /*
- * aigw upstream: where calls go, and the key that we have there, sealed. The
- * key is read here and opened for `upstream test` alone; it is never printed.
+ * aigw upstream: where calls go, and the key that we have there, sealed, with
+ * the token of its log. They are read here and opened by cli_http.c alone; they
+ * are never printed.
  */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "aigw_seal.h"
@@ -21,6 +23,7 @@ add_upstream(const cli_t *cli, cJSON *object, const void *thing)
     cli_add_text(object, "url", upstream->url);
     cli_add_time(object, "created_at", upstream->created_ms);
     cli_add_time(object, "changed_at", upstream->changed_ms);
+    cli_add_id(object, "log_user", upstream->log_user);
 
     return CLI_OK;
 }
@@ -55,21 +58,68 @@ check_url(const cli_t *cli, const char *text, char url[AIGW_URL_MAX + 1])
 }
 
 
+/* The token that opens the account's log there, and whose it is; 0: no such
+   option. Before anything is written. */
+static cli_exit_t
+read_log(const cli_t *cli, char token[AIGW_SECRET_MAX + 1], uint64_t *user)
+{
+    char        *end;
+    const char  *file = cli_option(cli, "log-token-file")->text;
+    const char  *whose = cli_option(cli, "log-user")->text;
+
+    *user = whose != NULL && whose[0] != '-' ? strtoull(whose, &end, 10) : 0;
+
+    if (file == NULL && whose == NULL) {
+        return CLI_OK;
+    }
+
+    if (file == NULL || *user == 0 || *end != '\0') {
+        return cli_fail(cli, CLI_USAGE, NULL, "--log-token-file F and"
+                        " --log-user ID, a number, belong together");
+    }
+
+    return cli_read_secret(cli, file, NULL, token);
+}
+
+
+static aigw_err_t
+save_log(cli_t *cli, const aigw_seal_master_t *master,
+    aigw_upstream_t *upstream, const char *token, uint64_t user)
+{
+    return user == 0 ? AIGW_OK
+           : aigw_store_set_upstream_log(cli->store, master, upstream, user,
+                                         cli_str(token));
+}
+
+
 static cli_exit_t
 save(cli_t *cli, aigw_upstream_t *upstream, const char *secret)
 {
+    char                token[AIGW_SECRET_MAX + 1];
+    uint64_t            user;
     aigw_err_t          err;
     cli_exit_t          code;
     aigw_seal_master_t  master;
 
-    code = cli_read_master(cli, &master);
+    code = read_log(cli, token, &user);
+
+    if (code == CLI_OK) {
+        code = cli_read_master(cli, &master);
+    }
+
     if (code != CLI_OK) {
         return code;
     }
 
     err = aigw_store_set_upstream(cli->store, &master, upstream,
                                   cli_str(secret));
+
+    if (err == AIGW_OK) {
+        err = save_log(cli, &master, upstream, token, user);
+    }
+
     aigw_cleanse(&master, sizeof(master));
+    aigw_cleanse(token, sizeof(token));
 
     if (err == AIGW_EINVAL && secret[0] == '\0') {
         return cli_fail(cli, CLI_USAGE, "one line on stdin, or --key-file F",

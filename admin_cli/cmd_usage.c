@@ -272,6 +272,8 @@ cmd_usage_show(cli_t *cli)
     report.by = by_of(cli_option(cli, "by")->text);
     filter.by_tag = report.by == BY_TAG;
 
+    cmd_prune_warn(cli, &filter);
+
     err = aigw_store_each_cell(cli->store, &filter, on_cell, &report);
 
     if (err == AIGW_OK) {

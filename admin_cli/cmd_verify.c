@@ -6,9 +6,7 @@
 #endif
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "aigw_ledger_verify.h"
 #include "aigw_store_verify.h"
@@ -116,16 +114,6 @@ on_progress(void *data, uint64_t done, uint64_t all)
 }
 
 
-static int
-shows_progress(const cli_t *cli)
-{
-    const char  *term = getenv("TERM");
-
-    return isatty(STDERR_FILENO) && !cli->quiet
-           && (term == NULL || strcmp(term, "dumb") != 0);
-}
-
-
 static cli_exit_t
 answer(const verify_t *v, const aigw_verify_stats_t *stats)
 {
@@ -135,6 +123,7 @@ answer(const verify_t *v, const aigw_verify_stats_t *stats)
     cli_add_count(cli->answer, "rows", (int64_t) stats->rows);
     cli_add_count(cli->answer, "accounts", (int64_t) stats->accounts);
     cli_add_count(cli->answer, "rollups", (int64_t) stats->rollups);
+    cli_add_count(cli->answer, "pruned", (int64_t) stats->pruned);
     cli_add_count(cli->answer, "unpriced", (int64_t) stats->unpriced);
     cli_add_count(cli->answer, "unsigned", (int64_t) stats->unsigned_rows);
     cJSON_AddBoolToObject(cli->answer, "live", cli->live != NULL);
@@ -169,7 +158,7 @@ cmd_store_verify(cli_t *cli)
     aigw_verify_watch_t   watch = { &v, on_finding, on_progress };
 
     v.items = cli_new_list(cli);
-    v.terminal = shows_progress(cli) != 0;
+    v.terminal = cli_shows_progress(cli) != 0;
     cli_report(cli);
 
     err = aigw_store_verify(cli->store, &watch, &stats);

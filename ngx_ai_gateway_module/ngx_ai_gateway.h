@@ -92,6 +92,8 @@ typedef struct {
     unsigned                    flight;      /* valid if in_flight */
     ngx_uint_t                  generation;  /* of the journal it is in */
 
+    const aigw_access_t        *access;      /* within the call that saw it */
+
     /* body: the request's scan, then the answer's meter */
     union {
         aigw_request_t          request;
@@ -125,6 +127,8 @@ typedef struct {
     unsigned                    alias:1;     /* the body names it otherwise */
     unsigned                    reasoning:1; /* the model thinks first */
     unsigned                    leave:1;     /* a client's end ends its call */
+    unsigned                    strict:1;    /* the cap, when it came */
+    unsigned                    near:1;      /* there is not plenty for it */
     unsigned                    estimated:1;
     unsigned                    waiting:1;
     unsigned                    in_flight:1;
@@ -256,8 +260,26 @@ void ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx,
 ngx_int_t ngx_ai_gateway_next_body(ngx_http_request_t *r, ngx_chain_t *in);
 ngx_uint_t ngx_ai_gateway_has_last(ngx_chain_t *in);
 
+/* ngx_ai_gateway_drain.c: clients that leave */
+
+/* What becomes of a call whose client leaves while its upstream is at work. */
+void ngx_ai_gateway_watch_client(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+
+/* The client has gone; the upstream is read on. */
+void ngx_ai_gateway_drain(ngx_ai_gateway_ctx_t *ctx);
+
+/* Passes a metered answer on, or reads it for nobody. */
+ngx_int_t ngx_ai_gateway_pass(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, ngx_chain_t *out);
+
 /* Nobody will read these: marks them as read. Returns their bytes. */
 off_t ngx_ai_gateway_consume(ngx_chain_t *cl);
+
+/* Feeds the meter what it has not seen of an answer that is whole. */
+void ngx_ai_gateway_meter_rest(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
+void ngx_ai_gateway_meter_buf(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b);
 
 /* ngx_ai_gateway_mask.c: keys in the errors of an upstream */
 void ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b);
@@ -303,10 +325,11 @@ ngx_int_t ngx_ai_gateway_send_json(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
-/* The next request header of that name (given in lower case) behind `after`, or
-   the first if that is NULL; NULL if there is none. */
+/* The next request header of one of these names (in lower case, an empty one
+   ends them) behind `after`, or the first if that is NULL; NULL if there is
+   none. */
 ngx_table_elt_t *ngx_ai_gateway_find_header(ngx_http_request_t *r,
-    const char *name, ngx_table_elt_t *after);
+    const ngx_str_t *names, ngx_table_elt_t *after);
 
 /* ngx_ai_gateway_cors.c: browsers */
 

@@ -139,6 +139,11 @@ ngx_ai_gateway_is_json(ngx_http_request_t *r)
     size_t            len;
     ngx_table_elt_t  *h;
 
+    static const ngx_str_t  encoding[] = {
+        ngx_string("content-encoding"),
+        ngx_null_string
+    };
+
     len = sizeof("application/json") - 1;
     h = r->headers_in.content_type;
 
@@ -155,7 +160,7 @@ ngx_ai_gateway_is_json(ngx_http_request_t *r)
 
     h = NULL;
 
-    while ((h = ngx_ai_gateway_find_header(r, "content-encoding", h))) {
+    while ((h = ngx_ai_gateway_find_header(r, encoding, h))) {
 
         if (h->value.len != sizeof("identity") - 1
             || ngx_strncasecmp(h->value.data, (u_char *) "identity",
@@ -237,6 +242,7 @@ ngx_ai_gateway_refuse_url(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 static ngx_int_t
 ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
+    ngx_int_t                      rc;
     ngx_str_t                      allow;
     aigw_access_t                  access;
     const ngx_ai_gateway_route_t  *route;
@@ -280,21 +286,38 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
                                      NULL);
     }
 
-    return ngx_ai_gateway_read_body(r, ctx);
+    ctx->strict = access.cap_strict;
+
+    /* a body that is there already is judged within this call */
+
+    ctx->access = &access;
+    rc = ngx_ai_gateway_read_body(r, ctx);
+    ctx->access = NULL;
+
+    return rc;
 }
 
 
-/* The body is known: now the model, and all of the rest once more, since
-   reading a body may take minutes. */
+/* The body is known: now the model, and all of the rest once more if reading
+   took time, which may be minutes. */
 static ngx_int_t
 ngx_ai_gateway_second_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
-    ngx_int_t      rc;
-    aigw_access_t  access;
+    ngx_int_t             rc;
+    aigw_access_t         access;
+    const aigw_access_t  *seen;
 
-    if (ngx_ai_gateway_check_access(r, ctx, &access) != NGX_OK
-        || ngx_ai_gateway_check_model(r, ctx, &access) != NGX_OK)
-    {
+    seen = ctx->access;
+
+    if (seen == NULL) {
+        if (ngx_ai_gateway_check_access(r, ctx, &access) != NGX_OK) {
+            return NGX_DONE;
+        }
+
+        seen = &access;
+    }
+
+    if (ngx_ai_gateway_check_model(r, ctx, seen) != NGX_OK) {
         return NGX_DONE;
     }
 

@@ -25,13 +25,23 @@ static void ngx_ai_gateway_estimate_step(ngx_http_request_t *r,
 static u_char  ngx_ai_gateway_scratch[NGX_AI_GATEWAY_READ_BYTES];
 
 
+static aigw_request_kind_t
+ngx_ai_gateway_kind(ngx_ai_gateway_ctx_t *ctx)
+{
+    return ctx->route == AIGW_ROUTE_CHAT ? AIGW_REQUEST_CHAT
+           : ctx->route == AIGW_ROUTE_COMPLETIONS ? AIGW_REQUEST_COMPLETIONS
+           : AIGW_REQUEST_EMBEDDINGS;
+}
+
+
 ngx_int_t
 ngx_ai_gateway_read_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
     ctx->state = NGX_AI_GATEWAY_BODY;
-    aigw_request_init(&ctx->scan.request);
+    aigw_request_init(&ctx->scan.request, ngx_ai_gateway_kind(ctx),
+                      ctx->strict);
 
     rc = ngx_http_read_client_request_body(r, ngx_ai_gateway_body_handler);
 
@@ -155,6 +165,10 @@ ngx_ai_gateway_scanned(ngx_ai_gateway_ctx_t *ctx)
 
     ctx->own_limit = aigw_request_limit(req);
     ctx->outputs = ngx_max(ngx_max(req->n, req->best_of), 1);
+
+    if (ctx->route == AIGW_ROUTE_COMPLETIONS) {
+        ctx->outputs *= aigw_request_prompts(req);
+    }
 
     if (ctx->route != AIGW_ROUTE_EMBEDDINGS) {
         ctx->stream = req->stream;

@@ -7,11 +7,7 @@
 #include "ngx_ai_gateway.h"
 
 
-#define NGX_AI_GATEWAY_HOLD_SMALL   1024
-
-/* How far an answer is read on for its usage when the client has gone. */
-#define NGX_AI_GATEWAY_DRAIN_MS     60000
-#define NGX_AI_GATEWAY_DRAIN_BYTES  (4 * 1024 * 1024)
+#define NGX_AI_GATEWAY_HOLD_SMALL  1024
 
 
 static ngx_http_output_body_filter_pt  ngx_http_next_body_filter;
@@ -60,63 +56,6 @@ ngx_ai_gateway_has_last(ngx_chain_t *in)
     }
 
     return 0;
-}
-
-
-off_t
-ngx_ai_gateway_consume(ngx_chain_t *cl)
-{
-    off_t  bytes;
-
-    bytes = 0;
-
-    for ( /* void */ ; cl; cl = cl->next) {
-        bytes += ngx_buf_size(cl->buf);
-
-        cl->buf->pos = cl->buf->last;
-        cl->buf->file_pos = cl->buf->file_last;
-    }
-
-    return bytes;
-}
-
-
-/*
- * Passes a metered answer on. When the client has gone (a write error, which
- * would end the upstream's connection) it is read on for the usage at its end,
- * within bounds.
- */
-static ngx_int_t
-ngx_ai_gateway_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
-    ngx_chain_t *out)
-{
-    ngx_int_t  rc;
-
-    if (!ctx->client_gone) {
-        rc = ngx_http_next_body_filter(r, out);
-
-        if (rc != NGX_ERROR || !r->connection->error || ctx->upstream_done) {
-            return rc;
-        }
-
-        ctx->client_gone = 1;
-
-        if (ctx->leave) {
-            return NGX_ERROR;
-        }
-
-        ctx->drain_until_ms = ngx_ai_gateway_now_ms()
-                              + NGX_AI_GATEWAY_DRAIN_MS;
-        ctx->drain_bytes = NGX_AI_GATEWAY_DRAIN_BYTES;
-
-        (void) ngx_ai_gateway_consume(r->out);
-    }
-
-    ctx->drain_bytes -= ngx_ai_gateway_consume(out);
-
-    return ctx->drain_bytes > 0
-           && ngx_ai_gateway_now_ms() < ctx->drain_until_ms
-           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -389,14 +328,8 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 static void
 ngx_ai_gateway_meter(ngx_ai_gateway_ctx_t *ctx, ngx_chain_t *in)
 {
-    aigw_usage_piece_t  piece;
-
     for ( /* void */ ; in; in = in->next) {
-
-        if (ngx_buf_in_memory(in->buf) && in->buf->last > in->buf->pos) {
-            aigw_usage_feed(&ctx->scan.meter, in->buf->pos,
-                            in->buf->last - in->buf->pos, &piece);
-        }
+        ngx_ai_gateway_meter_buf(ctx, in->buf);
     }
 }
 

@@ -8,13 +8,13 @@
 
 
 /* What goes up; everything else stays here. */
-static const char  *ngx_ai_gateway_request_headers[] = {
-    "accept",
-    "accept-language",
-    "content-type",
-    "openai-beta",
-    "user-agent",
-    NULL
+static const ngx_str_t  ngx_ai_gateway_up_headers[] = {
+    ngx_string("accept"),
+    ngx_string("accept-language"),
+    ngx_string("content-type"),
+    ngx_string("openai-beta"),
+    ngx_string("user-agent"),
+    ngx_null_string
 };
 
 
@@ -114,20 +114,18 @@ ngx_ai_gateway_push_header(ngx_list_t *list, const char *name,
 static ngx_int_t
 ngx_ai_gateway_copy_headers(ngx_http_request_t *r, ngx_list_t *list)
 {
-    const char       **name;
-    ngx_table_elt_t   *h, *copy;
+    ngx_table_elt_t  *h, *copy;
 
-    for (name = ngx_ai_gateway_request_headers; *name; name++) {
-        h = NULL;
+    h = NULL;
 
-        while ((h = ngx_ai_gateway_find_header(r, *name, h))) {
-            copy = ngx_list_push(list);
-            if (copy == NULL) {
-                return NGX_ERROR;
-            }
+    while ((h = ngx_ai_gateway_find_header(r, ngx_ai_gateway_up_headers, h))) {
 
-            *copy = *h;
+        copy = ngx_list_push(list);
+        if (copy == NULL) {
+            return NGX_ERROR;
         }
+
+        *copy = *h;
     }
 
     return NGX_OK;
@@ -330,10 +328,8 @@ ngx_ai_gateway_content_handler(ngx_http_request_t *r)
 
     ngx_ai_gateway_hook_upstream(r, ctx);
 
-    if (ctx->leave && r->upstream != NULL && r == r->main) {
-        /* nginx was told to read on (proxy_ignore_client_abort); here a client
-           that leaves ends its call, also before the first byte */
-        r->read_event_handler = ngx_http_test_reading;
+    if (r->upstream != NULL && r == r->main) {
+        ngx_ai_gateway_watch_client(r, ctx);
     }
 
     return rc;

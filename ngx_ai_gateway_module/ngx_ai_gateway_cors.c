@@ -49,8 +49,12 @@ ngx_ai_gateway_origin(ngx_http_request_t *r)
     ngx_table_elt_t  *h;
 
     static const aigw_str_t  name = aigw_str("cors_origins");
+    static const ngx_str_t   names[] = {
+        ngx_string("origin"),
+        ngx_null_string
+    };
 
-    h = ngx_ai_gateway_find_header(r, "origin", NULL);
+    h = ngx_ai_gateway_find_header(r, names, NULL);
 
     if (h == NULL || ngx_ai_gateway_store() == NULL) {
         return NULL;
@@ -100,9 +104,13 @@ ngx_ai_gateway_asked_headers(ngx_http_request_t *r)
     u_char            c;
     ngx_table_elt_t  *h;
 
-    static ngx_str_t  usual = ngx_string("authorization, content-type");
+    static ngx_str_t        usual = ngx_string("authorization, content-type");
+    static const ngx_str_t  names[] = {
+        ngx_string("access-control-request-headers"),
+        ngx_null_string
+    };
 
-    h = ngx_ai_gateway_find_header(r, "access-control-request-headers", NULL);
+    h = ngx_ai_gateway_find_header(r, names, NULL);
 
     if (h == NULL || h->value.len > NGX_AI_GATEWAY_CORS_HEADERS_MAX) {
         return usual;

@@ -18,11 +18,11 @@ static ngx_str_t  ngx_ai_gateway_key_args[] = {
 
 
 /* Headers that other services take keys from. */
-static const char  *ngx_ai_gateway_key_headers[] = {
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    NULL
+static const ngx_str_t  ngx_ai_gateway_key_headers[] = {
+    ngx_string("x-api-key"),
+    ngx_string("api-key"),
+    ngx_string("x-goog-api-key"),
+    ngx_null_string
 };
 
 
@@ -116,19 +116,16 @@ ngx_ai_gateway_bearer(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_ai_gateway_other_key(ngx_http_request_t *r, aigw_str_t token)
 {
-    const char       **name;
-    ngx_table_elt_t   *h;
+    ngx_table_elt_t  *h;
 
-    for (name = ngx_ai_gateway_key_headers; *name; name++) {
-        h = NULL;
+    h = NULL;
 
-        while ((h = ngx_ai_gateway_find_header(r, *name, h))) {
+    while ((h = ngx_ai_gateway_find_header(r, ngx_ai_gateway_key_headers, h))) {
 
-            if (h->value.len != token.len
-                || CRYPTO_memcmp(h->value.data, token.data, token.len) != 0)
-            {
-                return 1;
-            }
+        if (h->value.len != token.len
+            || CRYPTO_memcmp(h->value.data, token.data, token.len) != 0)
+        {
+            return 1;
         }
     }
 

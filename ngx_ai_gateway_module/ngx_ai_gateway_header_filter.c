@@ -293,6 +293,24 @@ ngx_ai_gateway_refused_key(ngx_http_request_t *r)
 }
 
 
+/* No client that has left is a reason to end an upstream that is read on. */
+static ngx_int_t
+ngx_ai_gateway_pass_header(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR && r->connection->error && ctx->metered && !ctx->leave)
+    {
+        ngx_ai_gateway_drain(ctx);
+        return NGX_OK;
+    }
+
+    return rc;
+}
+
+
 static ngx_int_t
 ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx)
@@ -334,7 +352,7 @@ ngx_ai_gateway_upstream_answer(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_next_header_filter(r);
+    return ngx_ai_gateway_pass_header(r, ctx);
 }
 
 

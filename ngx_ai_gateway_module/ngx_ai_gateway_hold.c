@@ -210,13 +210,37 @@ ngx_ai_gateway_wait(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
+/* What the input has at most: one token a byte, unless it is estimated, which
+   a strict cap does not take. */
+static void
+ngx_ai_gateway_describe_input(ngx_ai_gateway_ctx_t *ctx,
+    aigw_hold_call_t *call)
+{
+    const aigw_request_t  *req;
+
+    req = &ctx->scan.request;
+
+    call->prompts = aigw_request_prompts(req);
+    call->strict = ctx->strict;
+
+    if (ctx->estimated) {
+        call->input_tokens = ctx->estimate;
+        return;
+    }
+
+    call->by_bytes = 1;
+    call->input_tokens = req->by_context
+                         ? INT64_MAX : ctx->body_bytes + req->more_tokens;
+}
+
+
 static void
 ngx_ai_gateway_describe(ngx_ai_gateway_ctx_t *ctx, aigw_hold_call_t *call)
 {
     ngx_memzero(call, sizeof(aigw_hold_call_t));
+    ngx_ai_gateway_describe_input(ctx, call);
 
     call->price = &ctx->price;
-    call->input_tokens = ctx->estimated ? ctx->estimate : ctx->body_bytes;
     call->outputs = (ctx->route == AIGW_ROUTE_EMBEDDINGS) ? 0 : ctx->outputs;
     call->own = ctx->own_limit;
     call->ceiling = ctx->max_output;
@@ -244,7 +268,7 @@ ngx_ai_gateway_decide(ngx_ai_gateway_ctx_t *ctx, unsigned *which,
     room.free_nano = aigw_live_free(ngx_ai_gateway_live(), ctx->account,
                                     &room.left_nano, which);
 
-    if (!ctx->estimated) {
+    if (!ctx->near) {
         return aigw_hold_ample(&call, &room, hold);
     }
 
@@ -283,6 +307,33 @@ ngx_ai_gateway_begin(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
+/* There is not plenty: from now on with all that is known of the input. */
+static ngx_int_t
+ngx_ai_gateway_near(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+{
+    ctx->near = 1;
+
+    return ctx->strict ? ngx_ai_gateway_hold(r, ctx)
+                       : ngx_ai_gateway_estimate_body(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_ai_gateway_refuse_unbounded(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx)
+{
+    ngx_str_t  message;
+
+    ngx_str_set(&message, "This project's cap is strict, and of files, sound"
+                " and video only the model's context bounds what they may"
+                " cost, which is not known here. Ask your admin to set it"
+                " ('aigw model set --context').");
+
+    return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNBOUNDED, "messages",
+                                 &message);
+}
+
+
 ngx_int_t
 ngx_ai_gateway_hold(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
@@ -290,13 +341,17 @@ ngx_ai_gateway_hold(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     aigw_err_t   err;
     aigw_hold_t  hold;
 
+    if (ctx->scan.request.by_context && ctx->context == 0) {
+        return ngx_ai_gateway_refuse_unbounded(r, ctx);
+    }
+
     switch (ngx_ai_gateway_decide(ctx, &which, &hold)) {
 
     case AIGW_HOLD_FITS:
         break;
 
     case AIGW_HOLD_NEAR:
-        return ngx_ai_gateway_estimate_body(r, ctx);
+        return ngx_ai_gateway_near(r, ctx);
 
     case AIGW_HOLD_SPENT:
         ngx_ai_gateway_stop_waiting(ctx);
@@ -309,9 +364,9 @@ ngx_ai_gateway_hold(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     err = ngx_ai_gateway_begin(r, ctx, &hold, &which);
 
     if (err == AIGW_ERANGE) {
-        /* another call was faster: by the estimate from now on */
-        return ctx->estimated ? ngx_ai_gateway_wait(r, ctx, which)
-                              : ngx_ai_gateway_estimate_body(r, ctx);
+        /* another call was faster */
+        return ctx->near ? ngx_ai_gateway_wait(r, ctx, which)
+                         : ngx_ai_gateway_near(r, ctx);
     }
 
     ngx_ai_gateway_stop_waiting(ctx);

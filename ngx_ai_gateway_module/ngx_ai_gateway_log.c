@@ -101,15 +101,22 @@ ngx_ai_gateway_settle_answer(ngx_ai_gateway_ctx_t *ctx)
 
 
 static aigw_settled_t
-ngx_ai_gateway_settle(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+ngx_ai_gateway_settle(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    uint8_t attempts)
 {
     if (ctx->passed && !r->cached) {
         return ngx_ai_gateway_settle_answer(ctx);
     }
 
     if (!r->header_sent && !r->cached) {
-        /* the client left while the upstream was at work on it */
+        /* the client left while the upstream was at work on it, or was still
+           being connected to */
         ctx->verdict = AIGW_VERDICT_CLIENT_CLOSED;
+
+        if (attempts == 1 && !r->upstream->request_sent) {
+            return AIGW_SETTLED_VOID;
+        }
+
         ngx_ai_gateway_guess(ctx);
         return AIGW_SETTLED_ESTIMATED;
     }
@@ -172,7 +179,12 @@ ngx_ai_gateway_copy_tag(ngx_http_request_t *r, char *tag)
     u_char            c;
     ngx_table_elt_t  *h;
 
-    h = ngx_ai_gateway_find_header(r, "x-aigw-tag", NULL);
+    static const ngx_str_t  names[] = {
+        ngx_string("x-aigw-tag"),
+        ngx_null_string
+    };
+
+    h = ngx_ai_gateway_find_header(r, names, NULL);
 
     if (h == NULL) {
         return;
@@ -317,7 +329,7 @@ ngx_ai_gateway_end(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         return;
     }
 
-    ctx->settled = ngx_ai_gateway_settle(r, ctx);
+    ctx->settled = ngx_ai_gateway_settle(r, ctx, attempts);
 
     if (ctx->settled != AIGW_SETTLED_VOID) {
         err = aigw_price_cost(&ctx->price, &ctx->tokens, &ctx->cost_nano);
@@ -347,7 +359,8 @@ ngx_ai_gateway_log_handler(ngx_http_request_t *r)
 
     ctx = (r == r->main) ? ngx_ai_gateway_get_ctx(r) : NULL;
 
-    if (ctx != NULL) {
+    if (ctx != NULL && !ctx->ended) {
+        ngx_ai_gateway_meter_rest(r, ctx);
         ngx_ai_gateway_end(r, ctx);
     }
 

@@ -8,6 +8,8 @@
 
 
 #define HOLD_PER_MILLION  1000000
+#define HOLD_OUTPUTS_MAX  (INT64_C(1) << 28)
+#define HOLD_TOKEN_BYTES  4           /* of ordinary text */
 
 __extension__ typedef unsigned __int128  hold_wide_t;
 
@@ -44,17 +46,38 @@ hold_output_price(const aigw_price_t *price)
 }
 
 
+/* The most that the input can have: no prompt is longer than the context. */
+static int64_t
+hold_input(const aigw_hold_call_t *call)
+{
+    int64_t  most;
+
+    if (call->context <= 0
+        || __builtin_mul_overflow(call->context, hold_max(call->prompts, 1),
+                                  &most))
+    {
+        return call->input_tokens;
+    }
+
+    return hold_min(call->input_tokens, most);
+}
+
+
 /* The cost with so many tokens in each output; INT64_MAX if it is more. */
 static int64_t
 hold_cost(const aigw_hold_call_t *call, int64_t tokens)
 {
     hold_wide_t  sum, outputs;
 
-    /* at most 2^60 each, as they come in */
-    outputs = (hold_wide_t) hold_min(call->outputs, INT64_C(1) << 28)
+    if (call->outputs > HOLD_OUTPUTS_MAX) {
+        return INT64_MAX;
+    }
+
+    /* at most 2^60, as they come in */
+    outputs = (hold_wide_t) call->outputs
               * (hold_wide_t) hold_min(tokens, INT64_C(1) << 32);
 
-    sum = (hold_wide_t) call->input_tokens * hold_input_price(call->price)
+    sum = (hold_wide_t) hold_input(call) * hold_input_price(call->price)
           + outputs * hold_output_price(call->price);
     sum = sum / HOLD_PER_MILLION + (sum % HOLD_PER_MILLION != 0);
 
@@ -69,7 +92,7 @@ hold_affordable(const aigw_hold_call_t *call, int64_t amount)
     hold_wide_t  have, input, each;
 
     have = (hold_wide_t) hold_max(amount, 0) * HOLD_PER_MILLION;
-    input = (hold_wide_t) call->input_tokens * hold_input_price(call->price);
+    input = (hold_wide_t) hold_input(call) * hold_input_price(call->price);
 
     if (input > have) {
         return -1;
@@ -89,7 +112,7 @@ hold_affordable(const aigw_hold_call_t *call, int64_t amount)
 static int64_t
 hold_bound(const aigw_hold_call_t *call)
 {
-    int64_t  bound;
+    int64_t  bound, input;
 
     if (call->outputs == 0) {
         return 0;
@@ -99,7 +122,10 @@ hold_bound(const aigw_hold_call_t *call)
             : call->ceiling > 0 ? call->ceiling : call->assumed;
 
     if (call->own < 0 && call->context > 0) {
-        bound = hold_min(bound, hold_max(call->context - call->input_tokens,
+        /* not what the input has at most: the output would get too little */
+        input = hold_input(call) / (call->by_bytes ? HOLD_TOKEN_BYTES : 1)
+                / hold_max(call->prompts, 1);
+        bound = hold_min(bound, hold_max(call->context - input,
                                          call->smallest));
     }
 

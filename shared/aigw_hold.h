@@ -29,7 +29,10 @@ typedef struct {
     int64_t              context;     /* input and output; 0: not known */
     int64_t              smallest;    /* answer, in tokens; from 1 */
     int64_t              assumed;     /* a ceiling where the model's is not */
+    int64_t              prompts;     /* of an array, each with a context of
+                                         its own; from 1 */
     unsigned             strict:1;    /* a limit is always set */
+    unsigned             by_bytes:1;  /* input_tokens is one a byte */
 } aigw_hold_call_t;
 
 

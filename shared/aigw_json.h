@@ -25,6 +25,11 @@
 #define AIGW_JSON_NO_END   0x10
 #define AIGW_JSON_SILENT   0x1c        /* an object or array: only its members
                                           are reported, not it */
+#define AIGW_JSON_ITEMS    0x20        /* an array: its elements, of any type,
+                                          are values of its one member */
+
+/* The name of that one: no member of an object has it. */
+#define AIGW_JSON_ITEM     aigw_str("\0")
 
 
 typedef enum {
@@ -58,7 +63,7 @@ typedef enum {
 
 /* A watched member. Static storage. A tree is not recursive, at most
    AIGW_JSON_PATH_MAX levels deep (an array with EACH counts as two), and an
-   object in it has at most 16 watched members. */
+   object in it has at most 32 watched members. */
 typedef struct aigw_json_node_s  aigw_json_node_t;
 
 struct aigw_json_node_s {
@@ -130,7 +135,7 @@ typedef struct {
 
     /* What init need not clear: other fields say how much of it is valid. */
     const aigw_json_node_t   *path[AIGW_JSON_PATH_MAX];
-    uint16_t                  seen[AIGW_JSON_PATH_MAX];
+    uint32_t                  seen[AIGW_JSON_PATH_MAX];
     char                      text[AIGW_JSON_TEXT_MAX];
 } aigw_json_t;
 

@@ -85,7 +85,8 @@ aigw_json_watch_element(const aigw_json_t *json)
 
     node = json->path[json->watched - 1];
 
-    return (node->flags & AIGW_JSON_EACH) ? node : NULL;
+    return (node->flags & AIGW_JSON_EACH) ? node
+           : (node->flags & AIGW_JSON_ITEMS) ? node->members : NULL;
 }
 
 
@@ -136,7 +137,8 @@ aigw_json_watch_open(aigw_json_scan_t *s, int object)
     json->node = NULL;
 
     if (json->watched < AIGW_JSON_PATH_MAX) {
-        json->node = each && !element && !object ? node : NULL;
+        json->node = element || object ? NULL : each ? node
+                     : (node->flags & AIGW_JSON_ITEMS) ? node->members : NULL;
         json->path[json->watched] = node;
         json->seen[json->watched] = 0;
         json->watched++;

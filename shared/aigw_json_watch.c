@@ -106,7 +106,7 @@ aigw_json_watch_once(aigw_json_t *json, aigw_str_t text, unsigned i)
             return AIGW_EEXIST;
         }
 
-        json->seen[w] = (uint16_t) (json->seen[w] | 1U << i);
+        json->seen[w] |= 1U << i;
         return AIGW_OK;
     }
 

@@ -59,17 +59,13 @@ write_base62(uint8_t *number, size_t len, char *text, size_t ndigits)
 static void
 write_sum(const char *text, char sum[SUM_DIGITS])
 {
-    uint32_t  crc;
-    uint8_t   number[4];
+    size_t    i;
+    uint32_t  crc = aigw_crc32c(0, text, SUMMED_LEN);
 
-    crc = aigw_crc32c(0, text, SUMMED_LEN);
-
-    number[0] = (uint8_t) (crc >> 24);
-    number[1] = (uint8_t) (crc >> 16);
-    number[2] = (uint8_t) (crc >> 8);
-    number[3] = (uint8_t) crc;
-
-    write_base62(number, sizeof(number), sum, SUM_DIGITS);
+    for (i = SUM_DIGITS; i > 0; i--) {
+        sum[i - 1] = digits[crc % 62];
+        crc /= 62;
+    }
 }
 
 

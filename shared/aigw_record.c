@@ -302,6 +302,9 @@ aigw_record_pack_upstream(const aigw_upstream_t *upstream, uint8_t *buf)
     aigw_write_int(&w, (uint64_t) upstream->changed_ms, 8);
     aigw_write_int(&w, upstream->sealed_len, 2);
     aigw_write_bytes(&w, upstream->sealed, upstream->sealed_len);
+    aigw_write_int(&w, upstream->log_user, 8);
+    aigw_write_int(&w, upstream->log_sealed_len, 2);
+    aigw_write_bytes(&w, upstream->log_sealed, upstream->log_sealed_len);
 
     return (size_t) (w.p - buf);
 }
@@ -322,6 +325,9 @@ aigw_record_unpack_upstream(const uint8_t *buf, size_t len,
     u.changed_ms = read_time(&r);
     u.sealed_len = (uint16_t) aigw_read_below(&r, 2, AIGW_SEALED_MAX + 1);
     aigw_read_bytes(&r, u.sealed, u.sealed_len);
+    u.log_user = aigw_read_int(&r, 8);
+    u.log_sealed_len = (uint16_t) aigw_read_below(&r, 2, AIGW_SEALED_MAX + 1);
+    aigw_read_bytes(&r, u.log_sealed, u.log_sealed_len);
 
     err = aigw_reader_end(&r);
 

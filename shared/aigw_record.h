@@ -105,7 +105,13 @@ typedef struct {
     int64_t    changed_ms;
     uint16_t   sealed_len;
     uint8_t    sealed[AIGW_SEALED_MAX];
+    uint64_t   log_user;              /* whose log it is; 0: none is known */
+    uint16_t   log_sealed_len;
+    uint8_t    log_sealed[AIGW_SEALED_MAX];    /* the token that opens it */
 } aigw_upstream_t;
+
+/* For which record a log's token is sealed: never taken for the key. */
+#define AIGW_UPSTREAM_LOG(id)  ((id) | UINT64_C(1) << 63)
 
 
 /* How a request was settled. At rest: append only. */

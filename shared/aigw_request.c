@@ -1,7 +1,7 @@
 /*
  * The facts of a request body, gathered while the scanner passes over it, and
  * where include_usage goes in. It must not decide what a caller may do: that
- * is the module's.
+ * is the module's. What bounds its cost: aigw_request_bound.c.
  */
 
 #include <string.h>
@@ -10,53 +10,25 @@
 #include "aigw_json.h"
 #include "aigw_verdict.h"
 #include "aigw_request.h"
+#include "aigw_request_internal.h"
 
 
 #define REQUEST_TOKENS_MAX  INT64_C(1000000000)
 #define REQUEST_N_MAX       128
 
 
-enum {
-    N_ROOT = 0, N_MODEL, N_STREAM, N_OPTIONS, N_INCLUDE, N_MAX_TOKENS,
-    N_MAX_COMPLETION, N_N, N_BEST_OF
-};
-
-
-static const aigw_json_node_t  request_options[] = {
-    { aigw_str("include_usage"), N_INCLUDE, 0, 0, NULL }
-};
-
-static const aigw_json_node_t  request_members[] = {
-    { aigw_str("model"), N_MODEL, AIGW_JSON_TEXT, 0, NULL },
-    { aigw_str("stream"), N_STREAM, 0, 0, NULL },
-    { aigw_str("stream_options"), N_OPTIONS, 0, 1, request_options },
-    { aigw_str("max_tokens"), N_MAX_TOKENS, 0, 0, NULL },
-    { aigw_str("max_completion_tokens"), N_MAX_COMPLETION, 0, 0, NULL },
-    { aigw_str("n"), N_N, 0, 0, NULL },
-    { aigw_str("best_of"), N_BEST_OF, 0, 0, NULL }
-};
-
-static aigw_err_t request_value(void *ctx, const aigw_json_value_t *value);
-
-static const aigw_json_schema_t  request_schema = {
-    { aigw_str(""), N_ROOT, 0,
-      sizeof(request_members) / sizeof(request_members[0]), request_members },
-    AIGW_JSON_ONCE,
-    request_value
-};
-
-
 /* A member's name as a client knows it. */
 static const char *
 request_param(const aigw_json_node_t *node)
 {
-    return node->id == N_INCLUDE ? "stream_options.include_usage"
-                                 : node->name.data;
+    return node->id == AIGW_REQUEST_INCLUDE ? "stream_options.include_usage"
+                                            : node->name.data;
 }
 
 
-static aigw_err_t
-request_refuse(aigw_request_t *req, aigw_verdict_t verdict, const char *param)
+aigw_err_t
+aigw_request_refuse(aigw_request_t *req, aigw_verdict_t verdict,
+    const char *param)
 {
     req->verdict = verdict;
     req->param = param;
@@ -68,8 +40,8 @@ request_refuse(aigw_request_t *req, aigw_verdict_t verdict, const char *param)
 static aigw_err_t
 request_refuse_value(aigw_request_t *req, const aigw_json_value_t *value)
 {
-    return request_refuse(req, AIGW_VERDICT_INVALID_VALUE,
-                          request_param(value->node));
+    return aigw_request_refuse(req, AIGW_VERDICT_INVALID_VALUE,
+                               request_param(value->node));
 }
 
 
@@ -97,7 +69,7 @@ static aigw_err_t
 request_model(aigw_request_t *req, const aigw_json_value_t *value)
 {
     if (value->type != AIGW_JSON_STRING) {
-        return request_refuse(req, AIGW_VERDICT_MODEL_TYPE, "model");
+        return aigw_request_refuse(req, AIGW_VERDICT_MODEL_TYPE, "model");
     }
 
     if (value->text.len == 0 || value->cut || value->text.len > AIGW_MODEL_MAX
@@ -186,7 +158,7 @@ request_bool(aigw_request_t *req, const aigw_json_value_t *value)
         return request_refuse_value(req, value);
     }
 
-    if (value->node->id == N_STREAM) {
+    if (value->node->id == AIGW_REQUEST_STREAM) {
         req->stream = is_true != 0;
         return AIGW_OK;
     }
@@ -203,7 +175,7 @@ static aigw_err_t
 request_root(aigw_request_t *req, const aigw_json_value_t *value)
 {
     if (value->type != AIGW_JSON_OBJECT) {
-        return request_refuse(req, AIGW_VERDICT_INVALID_JSON, NULL);
+        return aigw_request_refuse(req, AIGW_VERDICT_INVALID_JSON, NULL);
     }
 
     if (value->event == AIGW_JSON_BEGIN) {
@@ -214,49 +186,55 @@ request_root(aigw_request_t *req, const aigw_json_value_t *value)
 }
 
 
-static aigw_err_t
-request_value(void *ctx, const aigw_json_value_t *value)
+aigw_err_t
+aigw_request_value(void *ctx, const aigw_json_value_t *value)
 {
     aigw_request_t  *req = ctx;
 
     switch (value->node->id) {
 
-    case N_ROOT:
+    case AIGW_REQUEST_ROOT:
         return request_root(req, value);
 
-    case N_MODEL:
+    case AIGW_REQUEST_MODEL:
         return request_model(req, value);
 
-    case N_OPTIONS:
+    case AIGW_REQUEST_OPTIONS:
         return request_options_value(req, value);
 
-    case N_MAX_TOKENS:
+    case AIGW_REQUEST_MAX_TOKENS:
         return request_own_limit(req, value, 0, &req->max_tokens);
 
-    case N_MAX_COMPLETION:
+    case AIGW_REQUEST_MAX_COMPLETION:
         return request_own_limit(req, value, 1, &req->max_completion_tokens);
 
-    case N_N:
+    case AIGW_REQUEST_N:
         return request_count(req, value, REQUEST_N_MAX, &req->n);
 
-    case N_BEST_OF:
+    case AIGW_REQUEST_BEST_OF:
         return request_count(req, value, REQUEST_N_MAX, &req->best_of);
 
-    default:
+    case AIGW_REQUEST_STREAM:
+    case AIGW_REQUEST_INCLUDE:
         return request_bool(req, value);
+
+    default:
+        return aigw_request_bound(req, value);
     }
 }
 
 
 void
-aigw_request_init(aigw_request_t *req)
+aigw_request_init(aigw_request_t *req, aigw_request_kind_t kind, int strict)
 {
     static const aigw_request_t  empty = {
         .max_tokens = -1, .max_completion_tokens = -1, .n = -1, .best_of = -1
     };
 
     *req = empty;
-    aigw_json_init(&req->json, &request_schema);
+    req->kind = (uint8_t) kind;
+    req->strict = strict != 0;
+    aigw_json_init(&req->json, aigw_request_schema(kind, strict));
 }
 
 
@@ -271,11 +249,11 @@ request_fail(aigw_request_t *req)
     }
 
     if (node != NULL) {
-        return request_refuse(req, AIGW_VERDICT_DUPLICATE_PARAMETER,
-                              request_param(node));
+        return aigw_request_refuse(req, AIGW_VERDICT_DUPLICATE_PARAMETER,
+                                   request_param(node));
     }
 
-    return request_refuse(req, AIGW_VERDICT_INVALID_JSON, NULL);
+    return aigw_request_refuse(req, AIGW_VERDICT_INVALID_JSON, NULL);
 }
 
 
@@ -299,10 +277,19 @@ aigw_request_finish(aigw_request_t *req)
     }
 
     if (!req->model_seen) {
-        return request_refuse(req, AIGW_VERDICT_MODEL_MISSING, "model");
+        return aigw_request_refuse(req, AIGW_VERDICT_MODEL_MISSING, "model");
     }
 
     return AIGW_OK;
+}
+
+
+int64_t
+aigw_request_prompts(const aigw_request_t *req)
+{
+    int64_t  n = (int64_t) req->texts + req->token_list;
+
+    return n > 0 ? n : 1;
 }
 
 

@@ -20,6 +20,21 @@
 
 #define AIGW_REQUEST_SPLICES  4       /* of all kinds together, at most */
 
+/* Under a strict cap: what an image that is in the body has more than it has
+   bytes (the dearest known: 48,169 for eight tiles of gpt-4o-mini), and what
+   an upstream says of tools by itself (Anthropic: up to 530). */
+#define AIGW_REQUEST_IMAGE_TOKENS  65536
+#define AIGW_REQUEST_TOOLS_TOKENS  1024
+
+
+/* What a body is for. */
+typedef enum {
+    AIGW_REQUEST_CHAT = 0,
+    AIGW_REQUEST_COMPLETIONS,
+    AIGW_REQUEST_EMBEDDINGS
+} aigw_request_kind_t;
+
+
 /*
  * One edit of the body that keeps offsets of the original: `blank` bytes at
  * `offset` are overwritten by spaces in place (same length), then `text` is
@@ -46,11 +61,16 @@ typedef struct {
     int64_t        n;                      /* -1: absent or null */
     int64_t        best_of;                /* -1: absent or null */
 
+    /* Under a strict cap: */
+    int64_t        more_tokens;       /* of the input, above one a byte */
+    unsigned       by_context:1;      /* media that only the model's context
+                                         bounds */
+
     /* Set when feed or finish fails: */
     aigw_verdict_t verdict;           /* invalid_json, invalid_value, ... */
     const char     *param;            /* member at fault, or NULL; static */
 
-    /* The rest is private to aigw_request.c. */
+    /* The rest is private to aigw_request*.c. */
     uint64_t       root_start;        /* offset just behind the root's '{' */
     uint64_t       options_start;     /* first byte of stream_options' value */
     uint64_t       include_start;     /* first byte of include_usage's value */
@@ -62,11 +82,21 @@ typedef struct {
     uint8_t        include_type;
     unsigned       options_empty:1;
     unsigned       model_seen:1;
+    unsigned       strict:1;
+    unsigned       type_known:1;      /* of the part or tool in hand */
+    unsigned       token_list:1;      /* the prompt is a list of tokens */
+    uint8_t        kind;              /* aigw_request_kind_t */
+    uint32_t       texts;             /* prompts of an array */
 } aigw_request_t;
 
 
-/* Makes req ready for a new body. */
-void aigw_request_init(aigw_request_t *req);
+/*
+ * Makes req ready for a new body. strict: a body whose cost nothing bounds is
+ * refused as AIGW_VERDICT_UNBOUNDED: media or files by reference, hosted
+ * tools, stored prompts and conversations, parts of an unknown type.
+ */
+void aigw_request_init(aigw_request_t *req, aigw_request_kind_t kind,
+    int strict);
 
 /*
  * Scans the next len bytes of the body (borrows them during the call).
@@ -84,6 +114,10 @@ aigw_err_t aigw_request_finish(aigw_request_t *req) AIGW_CHECKED;
 /* The limit that the body sets for one output, the larger if it has both; -1 if
    it has none. */
 int64_t aigw_request_limit(const aigw_request_t *req);
+
+/* How many prompts (completions) or inputs (embeddings) the body has; a list of
+   tokens is one. From 1; each has the outputs that n says. */
+int64_t aigw_request_prompts(const aigw_request_t *req);
 
 /*
  * The edit that makes a streaming body ask for include_usage; none if it does

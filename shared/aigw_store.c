@@ -33,7 +33,7 @@ static const char *const  control_tables[AIGW_CONTROL_TABLES] = {
 
 static const char *const  usage_tables[AIGW_USAGE_TABLES] = {
     "meta", "rows", "row_ids", "project_rows", "sums", "rollups", "marks",
-    "returns"
+    "returns", "closings", "pruned"
 };
 
 

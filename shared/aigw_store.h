@@ -305,6 +305,14 @@ aigw_err_t aigw_store_set_upstream(aigw_store_t *store,
     const aigw_seal_master_t *master, aigw_upstream_t *upstream,
     aigw_str_t secret) AIGW_CHECKED;
 
+/*
+ * Seals token, which opens user's log at the upstream of that name, whose other
+ * fields are set to what is stored. It goes when the URL changes.
+ */
+aigw_err_t aigw_store_set_upstream_log(aigw_store_t *store,
+    const aigw_seal_master_t *master, aigw_upstream_t *upstream, uint64_t user,
+    aigw_str_t token) AIGW_CHECKED;
+
 /* An empty value removes it. */
 aigw_err_t aigw_store_set_setting(aigw_store_t *store, aigw_str_t name,
     aigw_str_t value) AIGW_CHECKED;

@@ -43,6 +43,10 @@ typedef enum {
     AIGW_USAGE_MARKS,                 /* journal -> seq */
     AIGW_USAGE_RETURNS,               /* settled 1, project 8 and ref, or `of`
                                          -> row id, cost 8 */
+    AIGW_USAGE_CLOSINGS,              /* as rollups -> sums of what of them was
+                                         pruned */
+    AIGW_USAGE_PRUNED,                /* first seq -> last seq of a run of rows
+                                         that were */
     AIGW_USAGE_TABLES
 } aigw_usage_table_t;
 
@@ -65,6 +69,9 @@ typedef enum {
    from its time_ms (clocks that were set back make it more than 0). */
 #define AIGW_META_ROW_SEQ    "row_seq"
 #define AIGW_META_SKEW       "skew_ms"
+
+/* Of usage's: rows before that were pruned. */
+#define AIGW_META_PRUNED     "pruned_ms"
 
 
 typedef struct aigw_store_cache_s  aigw_store_cache_t;
@@ -242,6 +249,14 @@ void aigw_store_sort(aigw_store_item_t *items, size_t n,
 void aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
     size_t n);
 
+/* The same rows into closings, and nowhere else. */
+void aigw_store_add_closings(aigw_db_txn_t *txn,
+    const aigw_store_item_t *rows, size_t n);
+
+/* The key of a row's roll-up. */
+void aigw_store_key_rollup(aigw_db_key_t *at, const aigw_row_view_t *row);
+
+
 /* --- aigw_store_credit.c: credits and refunds by what names them --- */
 
 void aigw_store_key_return(aigw_db_key_t *at, unsigned settled,
@@ -253,9 +268,6 @@ int aigw_store_get_return(aigw_db_txn_t *txn, const aigw_db_key_t *at,
 void aigw_store_put_return(aigw_db_txn_t *txn, const aigw_db_key_t *at,
     const uint8_t id[AIGW_ROW_ID_LEN], int64_t cost_nano);
 
-
-/* The key of a row's roll-up. */
-void aigw_store_key_rollup(aigw_db_key_t *at, const aigw_row_view_t *row);
 
 /* Any record's unpack, in the form that aigw_store_load takes. */
 aigw_err_t aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out);

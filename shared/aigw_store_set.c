@@ -300,6 +300,18 @@ seal_secret(const aigw_seal_master_t *master, const aigw_upstream_t *old,
 }
 
 
+/* The log is the same account's only at the same place. */
+static void
+keep_log(aigw_upstream_t *u, const aigw_upstream_t *old)
+{
+    if (strcmp(u->url, old->url) == 0) {
+        u->log_user = old->log_user;
+        u->log_sealed_len = old->log_sealed_len;
+        memcpy(u->log_sealed, old->log_sealed, old->log_sealed_len);
+    }
+}
+
+
 aigw_err_t
 aigw_store_set_upstream(aigw_store_t *store,
     const aigw_seal_master_t *master, aigw_upstream_t *upstream,
@@ -331,9 +343,13 @@ aigw_store_set_upstream(aigw_store_t *store,
     known = aigw_store_load(&txn, AIGW_CONTROL_UPSTREAMS, &at,
                             aigw_store_unpack_upstream, &old);
 
+    u.log_user = 0;
+    u.log_sealed_len = 0;
+
     if (known) {
         u.id = old.id;
         u.created_ms = old.created_ms;
+        keep_log(&u, &old);
 
     } else {
         u.id = aigw_store_get_meta(&txn, AIGW_META_UPSTREAM) + 1;
@@ -344,6 +360,54 @@ aigw_store_set_upstream(aigw_store_t *store,
     if (txn.err == AIGW_OK) {
         aigw_db_fail(&txn, seal_secret(master, known ? &old : NULL, secret,
                                        &u));
+    }
+
+    if (txn.err == AIGW_OK) {
+        aigw_db_put(&txn, AIGW_CONTROL_UPSTREAMS, &at, buf,
+                    aigw_record_pack_upstream(&u, buf));
+    }
+
+    err = aigw_db_end(&txn);
+
+    if (err == AIGW_OK) {
+        *upstream = u;
+    }
+
+    return err;
+}
+
+
+aigw_err_t
+aigw_store_set_upstream_log(aigw_store_t *store,
+    const aigw_seal_master_t *master, aigw_upstream_t *upstream, uint64_t user,
+    aigw_str_t token)
+{
+    size_t           len;
+    uint8_t          buf[AIGW_RECORD_MAX];
+    aigw_err_t       err;
+    aigw_db_key_t    at;
+    aigw_db_txn_t    txn;
+    aigw_upstream_t  u;
+
+    if (user == 0 || token.len == 0 || token.len > AIGW_SECRET_MAX) {
+        return AIGW_EINVAL;
+    }
+
+    aigw_db_write(store->control, &txn);
+    aigw_store_key_text(&at, aigw_store_text(upstream->name, AIGW_NAME_MAX));
+
+    if (!aigw_store_load(&txn, AIGW_CONTROL_UPSTREAMS, &at,
+                         aigw_store_unpack_upstream, &u))
+    {
+        aigw_db_fail(&txn, AIGW_ENOTFOUND);
+
+    } else {
+        err = aigw_seal(master, AIGW_UPSTREAM_LOG(u.id), token, u.log_sealed,
+                        &len);
+        aigw_db_fail(&txn, err);
+        u.log_user = user;
+        u.log_sealed_len = err == AIGW_OK ? (uint16_t) len : 0;
+        u.changed_ms = aigw_time_now_ms();
     }
 
     if (txn.err == AIGW_OK) {

@@ -136,8 +136,8 @@ aigw_store_key_rollup(aigw_db_key_t *at, const aigw_row_view_t *row)
 
 /* Sorted but for model and user, which have no numbers small enough. */
 static void
-write_rollups(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
-    aigw_store_item_t *spare)
+write_rollups(aigw_db_txn_t *txn, unsigned table, const cells_t *t,
+    aigw_store_item_t *items, aigw_store_item_t *spare)
 {
     size_t                  i;
     const cell_t           *cell;
@@ -153,7 +153,7 @@ write_rollups(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
     }
 
     aigw_store_sort(items, t->n, spare);
-    aigw_db_cursor(&cur, txn, AIGW_USAGE_ROLLUPS);
+    aigw_db_cursor(&cur, txn, table);
 
     for (i = 0; i < t->n; i++) {
         cell = items[i].what;
@@ -238,8 +238,8 @@ write_accounts(aigw_db_txn_t *txn, const cells_t *t, aigw_store_item_t *items,
 
 /* How many rows share a cell is not known before: room for each to have one,
    which costs nothing while it is not written to. */
-void
-aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
+static void
+add_rows(aigw_db_txn_t *txn, unsigned table, const aigw_store_item_t *rows,
     size_t n)
 {
     size_t                  i, max;
@@ -274,12 +274,31 @@ aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
     }
 
     spare = items + max;
-    write_rollups(txn, &t, items, spare);
-    write_accounts(txn, &t, items, spare);
+    write_rollups(txn, table, &t, items, spare);
+
+    if (table == AIGW_USAGE_ROLLUPS) {
+        write_accounts(txn, &t, items, spare);
+    }
 
 err0:
 
     free(items);
     free(t.cells);
     free(t.slots);
+}
+
+
+void
+aigw_store_add_rows(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
+    size_t n)
+{
+    add_rows(txn, AIGW_USAGE_ROLLUPS, rows, n);
+}
+
+
+void
+aigw_store_add_closings(aigw_db_txn_t *txn, const aigw_store_item_t *rows,
+    size_t n)
+{
+    add_rows(txn, AIGW_USAGE_CLOSINGS, rows, n);
 }

@@ -22,8 +22,8 @@ aigw_store_finding_name(aigw_finding_kind_t kind)
     static const char *const  names[AIGW_FINDING_MAX] = {
         "row_damaged", "row_missing", "row_double", "row_unindexed",
         "index_missing", "index_stray", "row_cost", "row_time", "row_seq",
-        "sums", "rollup", "watermark", "journal_record", "live_spent",
-        "live_held"
+        "sums", "rollup", "closing", "pruned", "watermark", "journal_record",
+        "live_spent", "live_held"
     };
 
     return kind < AIGW_FINDING_MAX ? names[kind] : "unknown";
@@ -213,6 +213,7 @@ walk_ids(aigw_store_verify_t *v)
     aigw_db_cursor_t  ids, rows;
 
     aigw_db_key(&first);
+    aigw_store_verify_closings(v);
     aigw_db_cursor(&ids, &v->txn, AIGW_USAGE_ROW_IDS);
     aigw_db_cursor(&rows, &v->txn, AIGW_USAGE_ROWS);
     aigw_db_cursor(&v->rollup, &v->txn, AIGW_USAGE_ROLLUPS);
@@ -228,6 +229,7 @@ walk_ids(aigw_store_verify_t *v)
     }
 
     aigw_store_verify_sums(v);
+    aigw_db_cursor_close(&v->closing);
     aigw_db_cursor_close(&v->rollup);
     aigw_db_cursor_close(&rows);
     aigw_db_cursor_close(&ids);

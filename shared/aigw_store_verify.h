@@ -24,6 +24,9 @@ typedef enum {
     AIGW_FINDING_ROW_SEQ,             /* rows behind the last one's number */
     AIGW_FINDING_SUMS,                /* of an account are not its rows' */
     AIGW_FINDING_ROLLUP,              /* is not the sum of its rows */
+    AIGW_FINDING_CLOSING,             /* unreadable, or of what is not pruned */
+    AIGW_FINDING_PRUNED,              /* a pruned row is there, or runs of
+                                         them are wrong */
     AIGW_FINDING_WATERMARK,           /* is ahead of its journal */
     AIGW_FINDING_JOURNAL_RECORD,      /* was damaged: its row is lost */
     AIGW_FINDING_LIVE_SPENT,          /* a running counter */
@@ -63,6 +66,7 @@ typedef struct {
     uint64_t   rows;
     uint64_t   accounts;
     uint64_t   rollups;
+    uint64_t   pruned;                /* rows that were deleted by prune */
     uint64_t   unpriced;              /* rows whose price is gone */
     uint64_t   unsigned_rows;         /* rows of a time without checksums */
 } aigw_verify_stats_t;

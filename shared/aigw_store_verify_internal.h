@@ -80,6 +80,9 @@ typedef struct {
     aigw_store_tally_t          cells;
     aigw_db_cursor_t            rollup;     /* those before it are compared */
     int                         more;       /* it stands on one */
+    aigw_db_cursor_t            closing;    /* those before it are tallied */
+    int                         more_closings;
+    int64_t                     pruned_ms;
     int64_t                     skew;
     int64_t                     hour;       /* that ids are in now */
     uint64_t                    indexed;    /* rows that their index names */
@@ -107,6 +110,29 @@ void aigw_store_verify_hours(aigw_store_verify_t *v, int64_t ms);
 void aigw_store_verify_sums(aigw_store_verify_t *v);
 
 void aigw_store_verify_add(aigw_store_verify_t *v, const aigw_row_view_t *row);
+
+void aigw_store_verify_account(aigw_store_verify_t *v, unsigned partition,
+    aigw_account_kind_t kind, uint64_t id, const aigw_sums_t *sums);
+
+/* Whose sums a key of either table means. */
+void aigw_store_verify_name(aigw_finding_t *finding, const uint8_t *key,
+    size_t len);
+
+
+/* --- aigw_store_verify_prune.c --- */
+
+/* Begins with closings, of which none is tallied so far. */
+void aigw_store_verify_closings(aigw_store_verify_t *v);
+
+/* Tallies those of the first hour that is left. Returns the one behind it; 0:
+   there is none before `hour` (-1: at all). */
+int64_t aigw_store_verify_close_hour(aigw_store_verify_t *v, int64_t hour);
+
+/* Counts what was pruned, and looks at the runs of it. */
+void aigw_store_verify_runs(aigw_store_verify_t *v, uint64_t last_seq);
+
+/* The last number of the run that has seq; 0: it was not pruned. */
+uint64_t aigw_store_verify_run_of(aigw_store_verify_t *v, uint64_t seq);
 
 
 /* --- aigw_store_verify_return.c --- */

@@ -41,11 +41,34 @@ check_row(aigw_store_verify_t *v, const aigw_db_cursor_t *cur, uint64_t seq)
         return;
     }
 
+    if (aigw_store_verify_run_of(v, seq) != 0) {
+        aigw_store_verify_row(v, AIGW_FINDING_PRUNED, id, seq);
+    }
+
     named = is_named(v, id, cur->key.data);
 
     if (named != 1) {
         aigw_store_verify_row(v, named ? AIGW_FINDING_ROW_UNINDEXED
                                        : AIGW_FINDING_ROW_DOUBLE, id, seq);
+    }
+}
+
+
+/* The numbers from first to before end are no row's: where were they? */
+static void
+check_gap(aigw_store_verify_t *v, uint64_t first, uint64_t end)
+{
+    uint64_t  n, last;
+
+    for (n = first; n < end && v->txn.err == AIGW_OK; n++) {
+        last = aigw_store_verify_run_of(v, n);
+
+        if (last == 0) {
+            aigw_store_verify_row(v, AIGW_FINDING_ROW_MISSING, NULL, n);
+
+        } else {
+            n = last;
+        }
     }
 }
 
@@ -67,15 +90,15 @@ walk_rows(aigw_store_verify_t *v, uint64_t last_seq, int gaps)
               ? aigw_store_verify_seq(cur.key.data) : last + 1;
         check_row(v, &cur, seq);
 
-        for (last++; gaps && last < seq; last++) {
-            aigw_store_verify_row(v, AIGW_FINDING_ROW_MISSING, NULL, last);
+        if (gaps) {
+            check_gap(v, last + 1, seq);
         }
 
         last = seq;
     }
 
-    for (last++; gaps && last <= last_seq && v->txn.err == AIGW_OK; last++) {
-        aigw_store_verify_row(v, AIGW_FINDING_ROW_MISSING, NULL, last);
+    if (gaps) {
+        check_gap(v, last + 1, last_seq + 1);
     }
 
     aigw_db_cursor_close(&cur);
@@ -137,20 +160,23 @@ walk_projects(aigw_store_verify_t *v)
 void
 aigw_store_verify_rest(aigw_store_verify_t *v)
 {
-    uint64_t        rows = v->stats.rows, seq;
+    uint64_t        rows = v->stats.rows, seq, all;
     aigw_finding_t  finding = { .kind = AIGW_FINDING_ROW_SEQ,
                                 .field = "rows" };
 
     seq = aigw_store_get_meta(&v->txn, AIGW_META_ROW_SEQ);
 
-    if (seq < rows) {
+    aigw_store_verify_runs(v, seq);
+    all = rows + v->stats.pruned;
+
+    if (seq < all) {
         finding.expected = (int64_t) seq;
-        finding.found = (int64_t) rows;
+        finding.found = (int64_t) all;
         aigw_store_verify_report(v, &finding);
     }
 
-    if (rows != v->indexed || seq > rows + v->dangling) {
-        walk_rows(v, seq, seq > rows + v->dangling);
+    if (rows != v->indexed || seq < all || seq > all + v->dangling) {
+        walk_rows(v, seq, seq > all + v->dangling);
     }
 
     if (aigw_db_count(&v->txn, AIGW_USAGE_PROJECT_ROWS) != v->in_projects) {

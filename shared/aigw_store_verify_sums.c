@@ -1,6 +1,7 @@
 /*
- * Verifying: sums and roll-ups beside what the rows add up to, table and tally
- * in the same order. An hour's roll-ups leave the memory when it is over.
+ * Verifying: sums and roll-ups beside what rows and closings add up to, table
+ * and tally in the same order. An hour's roll-ups leave the memory when it is
+ * over.
  */
 
 #include <stdlib.h>
@@ -47,9 +48,8 @@ differs(const aigw_sums_t *is, const aigw_sums_t *must, int64_t *expected,
 }
 
 
-/* Whose sums a key of either table means. */
-static void
-name_sums(aigw_finding_t *finding, const uint8_t *key, size_t len)
+void
+aigw_store_verify_name(aigw_finding_t *finding, const uint8_t *key, size_t len)
 {
     size_t  model;
 
@@ -57,7 +57,7 @@ name_sums(aigw_finding_t *finding, const uint8_t *key, size_t len)
         finding->account = key[2];
         finding->account_id = aigw_db_int(key + 3, 8);
 
-    } else if (finding->kind == AIGW_FINDING_ROLLUP
+    } else if (finding->kind != AIGW_FINDING_SUMS
                && len >= AIGW_STORE_ROLLUP_FIXED)
     {
         finding->hour_ms = (int64_t) aigw_db_int(key, 4) * AIGW_STORE_HOUR_MS;
@@ -93,7 +93,7 @@ compare_sums(aigw_store_verify_t *v, aigw_finding_kind_t kind,
 
     if (finding.field != NULL) {
         finding.money = strcmp(finding.field, "cost") == 0;
-        name_sums(&finding, key, len);
+        aigw_store_verify_name(&finding, key, len);
         aigw_store_verify_report(v, &finding);
     }
 }
@@ -152,27 +152,42 @@ merge(aigw_store_verify_t *v, aigw_finding_kind_t kind,
 }
 
 
+/* Roll-ups before that hour; -1: all. What was pruned comes hour by hour, for
+   the memory's sake. */
+static void
+merge_hours(aigw_store_verify_t *v, int64_t hour)
+{
+    int64_t        until;
+    aigw_db_key_t  before;
+
+    do {
+        until = aigw_store_verify_close_hour(v, hour);
+        aigw_db_key(&before);
+        aigw_db_key_int(&before, (uint64_t) (until ? until : hour), 4);
+        v->stats.rollups += merge(v, AIGW_FINDING_ROLLUP, &v->cells,
+                                  &v->rollup, &v->more,
+                                  until != 0 || hour >= 0 ? &before : NULL);
+    } while (until != 0);
+}
+
+
 void
 aigw_store_verify_hours(aigw_store_verify_t *v, int64_t ms)
 {
-    int64_t        hour;
-    aigw_db_key_t  before;
+    int64_t  hour;
 
     hour = (ms - v->skew) / AIGW_STORE_HOUR_MS;
 
     if (hour > v->hour) {
         v->hour = hour;
-        aigw_db_key(&before);
-        aigw_db_key_int(&before, (uint64_t) hour, 4);
-        v->stats.rollups += merge(v, AIGW_FINDING_ROLLUP, &v->cells,
-                                  &v->rollup, &v->more, &before);
+        merge_hours(v, hour);
     }
 }
 
 
-static void
-tally_account(aigw_store_verify_t *v, const aigw_row_view_t *row,
-    aigw_account_kind_t kind, uint64_t id)
+void
+aigw_store_verify_account(aigw_store_verify_t *v, unsigned partition,
+    aigw_account_kind_t kind, uint64_t id, const aigw_sums_t *sums)
 {
     aigw_db_key_t  at;
 
@@ -181,10 +196,10 @@ tally_account(aigw_store_verify_t *v, const aigw_row_view_t *row,
     }
 
     aigw_db_key(&at);
-    aigw_db_key_int(&at, row->partition, 2);
+    aigw_db_key_int(&at, partition, 2);
     aigw_db_key_int(&at, kind, 1);
     aigw_db_key_int(&at, id, 8);
-    aigw_db_fail(&v->txn, aigw_store_tally_add(&v->accounts, &at, &row->sums));
+    aigw_db_fail(&v->txn, aigw_store_tally_add(&v->accounts, &at, sums));
 }
 
 
@@ -193,9 +208,12 @@ aigw_store_verify_add(aigw_store_verify_t *v, const aigw_row_view_t *row)
 {
     aigw_db_key_t  at;
 
-    tally_account(v, row, AIGW_ACCOUNT_USER, row->user_id);
-    tally_account(v, row, AIGW_ACCOUNT_PROJECT, row->project_id);
-    tally_account(v, row, AIGW_ACCOUNT_KEY, row->key_id);
+    aigw_store_verify_account(v, row->partition, AIGW_ACCOUNT_USER,
+                              row->user_id, &row->sums);
+    aigw_store_verify_account(v, row->partition, AIGW_ACCOUNT_PROJECT,
+                              row->project_id, &row->sums);
+    aigw_store_verify_account(v, row->partition, AIGW_ACCOUNT_KEY,
+                              row->key_id, &row->sums);
     aigw_store_key_rollup(&at, row);
     aigw_db_fail(&v->txn, aigw_store_tally_add(&v->cells, &at, &row->sums));
 }
@@ -208,8 +226,7 @@ aigw_store_verify_sums(aigw_store_verify_t *v)
     aigw_db_key_t     first;
     aigw_db_cursor_t  cur;
 
-    v->stats.rollups += merge(v, AIGW_FINDING_ROLLUP, &v->cells, &v->rollup,
-                              &v->more, NULL);
+    merge_hours(v, -1);
     aigw_db_key(&first);
     aigw_db_cursor(&cur, &v->txn, AIGW_USAGE_SUMS);
     more = aigw_db_seek(&cur, &first);

@@ -81,6 +81,11 @@ static const aigw_verdict_info_t  verdicts[AIGW_VERDICT_MAX] = {
     [AIGW_VERDICT_MODEL_TYPE] =
         { 400, AIGW_RETRY_DEFAULT, REQUEST, "invalid_type",
           "'model' must be a string." },
+    [AIGW_VERDICT_UNBOUNDED] =
+        { 400, AIGW_RETRY_DEFAULT, REQUEST, "unbounded_request",
+          "This project's cap is strict, and nothing bounds what this call may"
+          " cost: send media and texts themselves, not by reference, and no"
+          " hosted tools or stored conversations." },
     [AIGW_VERDICT_UNKNOWN_URL] =
         { 404, AIGW_RETRY_DEFAULT, REQUEST, "unknown_url",
           "This gateway has no such path. It serves POST"

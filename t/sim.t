@@ -178,6 +178,37 @@ is(eval { $sim->order('PUT', '/script', "answer bites=2\nab\n"); 1 }, undef,
     'a word that is not known is refused');
 
 
+# --- its log and balance ---
+
+$sim->reset;
+$sim->set(log => 1, drift => 10);
+ask(json => body(max_tokens => 1, stream => $_)) for $true, 0;
+$sim->order('PUT', '/log', "1000 old 7 8 75 req\n");
+$sim->set(log => 0, drift => 0);
+ask(json => body());
+
+my @user = (headers => ['New-Api-User', 7]);
+my $log = ask(path => '/api/log/self?p=1&page_size=2', @user)->json->{data};
+
+is($log->{total}, 3, 'log: what was charged, and what was put there');
+is_deeply([map { $_->{quota} } @{ $log->{items} }], [22, 22],
+    'newest first: 4 tokens at 5, and 10 %');
+is(ask(path => '/api/log/self?p=2&page_size=2', @user)->json->{data}{items}[0]
+    {request_id}, 'req', 'the next page');
+is(ask(path => '/api/log/self?start_timestamp=1000&end_timestamp=1000', @user)
+    ->json->{data}{total}, 1, 'within a time');
+is(ask(path => '/api/log/self')->status, 401, 'whose?');
+is(@{ ask(path => '/api/log/token')->json->{data} }, 3, 'by key');
+is(ask(key => 'sk-wrong', path => '/api/log/token')->status, 401,
+    '... the right one');
+is(ask(path => '/api/user/self', @user)->json->{data}{used_quota}, 119,
+    'balance of the account');
+is(ask(path => '/api/usage/token/')->json->{data}{total_used}, 119,
+    '... and of the key');
+is(eval { $sim->order('PUT', '/log', "x\n"); 1 }, undef,
+    'a line that is none is refused');
+
+
 # --- speed, TLS, the load generator ---
 
 $sim->reset;

@@ -17,7 +17,8 @@ use IO::Handle ();
 use IPC::Open2 qw(open2);
 use JSON::PP ();
 
-our @EXPORT = qw(aigw json fails new_store seed fly slurp spew dir);
+our @EXPORT = qw(aigw json fails new_store seed fly slurp spew dir
+    break_program);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 my $cli = abs_path($ENV{AIGW_CLI} || "$root/build/aigw") // '';
@@ -149,6 +150,15 @@ sub seed_program {
     }
 
     return $seed;
+}
+
+# The path of t/cli/break.c's program.
+sub break_program {
+    system($ENV{CC} || 'cc', '-std=c11', '-D_GNU_SOURCE', "-I$root/shared",
+        '-o', "$dir/break", "$root/t/cli/break.c", $lib, '-llmdb', '-lcrypto',
+        '-lpthread') == 0 or die 'cannot compile break.c';
+
+    return "$dir/break";
 }
 
 # Where the store's live segment is, to be removed at the end.

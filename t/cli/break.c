@@ -333,6 +333,34 @@ add_one(unsigned table, uint64_t n)
 }
 
 
+/* A run of pruned rows loses its first number; one row is pruned no more. */
+static void
+shorten_run(uint64_t seq)
+{
+    uint64_t       last;
+    aigw_db_key_t  key;
+
+    aigw_store_key_int(&key, 1);
+    last = aigw_store_get_int(&txn, AIGW_USAGE_PRUNED, &key);
+    must(last > seq ? AIGW_OK : AIGW_ENOTFOUND, "the run");
+    aigw_store_put_int(&txn, AIGW_USAGE_PRUNED, &key, seq - 1);
+    aigw_store_key_int(&key, seq + 1);
+    aigw_store_put_int(&txn, AIGW_USAGE_PRUNED, &key, last);
+}
+
+
+/* The last row under the number of one that was pruned. */
+static void
+revive(uint64_t seq)
+{
+    size_t   len;
+    uint8_t  packed[AIGW_ROW_PACKED_MAX];
+
+    len = get_row(aigw_store_get_meta(&txn, AIGW_META_ROW_SEQ), packed);
+    put_row(seq, packed, len);
+}
+
+
 /* --- the live segment: nobody else is at work --- */
 
 static aigw_journal_file_t *
@@ -413,6 +441,12 @@ break_store(const char *what, uint64_t n)
         add_one(AIGW_USAGE_SUMS, n);
     } else if (strcmp(what, "rollup") == 0) {
         add_one(AIGW_USAGE_ROLLUPS, n);
+    } else if (strcmp(what, "closing") == 0) {
+        add_one(AIGW_USAGE_CLOSINGS, n);
+    } else if (strcmp(what, "run") == 0) {
+        shorten_run(n);
+    } else if (strcmp(what, "revive") == 0) {
+        revive(n);
     } else {
         must(AIGW_EINVAL, what);
     }

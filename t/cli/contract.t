@@ -17,7 +17,7 @@ use Cli;
 
 my $user = [qw(id name role quota spent held remaining enabled active)];
 my $project = [qw(id name user quota spent held remaining enabled active
-    expires_at models disconnect)];
+    expires_at models cap disconnect)];
 my $key = [qw(id name prefix last4 project enabled active expires_at
     last_used_at quota spent held remaining models revoked_at grace_ends_at)];
 my $gone = [qw(id name deleted)];
@@ -46,6 +46,8 @@ my %contract = (
     'usage show' => ['group', @$usage],
     'project credit' => [@$credit, qw(quota spent held remaining)],
     'log refund' => $credit,
+    reconcile => [qw(day model calls their_calls tokens their_tokens cost
+        their_cost difference percent)],
     explain => [qw(target now binds binds_of would_hold would_limit rules
         accounts)],
     top => [qw(id time age_ms user project key user_id project_id key_id tag
@@ -57,7 +59,8 @@ my @listed = qw(user project key setting price model upstream log);
 my %kind;
 
 $kind{$_} = 'amount' for qw(quota spent held remaining cost hold prompt
-    completion cached cache_write reasoning returned would_hold refunded);
+    completion cached cache_write reasoning returned would_hold refunded
+    their_cost difference);
 $kind{$_} = 'bool' for qw(enabled active stream deleted reasons booked);
 $kind{$_} = 'time' for qw(time settled_at expires_at last_used_at created_at
     changed_at from_at revoked_at grace_ends_at);
@@ -78,7 +81,7 @@ sub has_form {
 
     return 1 if $raw eq 'null';
     return $raw =~ /^"-?\d+(\.\d{1,9})?"$/ if $kind eq 'amount'
-        && $name =~ /^(?:cost|spent)$/;
+        && $name =~ /^(?:cost|spent|difference)$/;
     return $raw =~ /^"\d+(\.\d{1,9})?"$/ if $kind eq 'amount';
     return $raw =~ /^(true|false)$/ if $kind eq 'bool';
     return $raw =~ /^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"$/
@@ -246,7 +249,7 @@ for my $command (@{ $tree->{commands} }) {
 
 is_deeply([map { $_->{name} } grep { $_->{writes} != ($_->{name}
     =~ /^store[ ]init|(?:backup|create|set|able|rotate|revoke|delete|test)$
-        |credit$|refund$/x) }
+        |credit$|refund$|prune$/x) }
     @{ $tree->{commands} }], [], 'what changes something says so');
 
 # A trial is seen by its own command, and holds nobody up.

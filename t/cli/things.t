@@ -269,6 +269,18 @@ is_deeply([map { manners($_) } grep { $_->{name} eq 'hard' }
     @{ json('project', 'list')->{items} }], ['abort'], 'and listed');
 fails(2, 'project', 'set', 'demo', '--disconnect', 'soft');
 
+# How hard its quota is.
+is(json('project', 'show', 'demo')->{cap}, 'clamp', 'unless set');
+is_deeply([@{ json('project', 'set', 'demo', '--cap', 'strict') }{
+    qw(cap disconnect quota)}], [qw(strict drain 7)], 'set, and only that');
+is(json('project', 'set', 'demo', '--quota', '8')->{cap}, 'strict',
+    '... and kept');
+is(json('project', 'set', 'demo', '--cap', 'clamp')->{cap}, 'clamp',
+    'and back');
+is(json('project', 'create', 'harder', '--cap', 'strict')->{project}{cap},
+    'strict', 'made so');
+fails(2, 'project', 'set', 'demo', '--cap', 'hard');
+
 is(json('setting', 'set', 'max_output', '8192')->{value}, '8192',
     'what is assumed of other models');
 is(json('setting', 'set', 'max_output', '000008193')->{value}, '8193',

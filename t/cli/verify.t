@@ -15,13 +15,7 @@ use lib $FindBin::Bin;
 use Cli;
 
 my $dir = dir();
-my $break = "$dir/break";
-my $lib = $ENV{AIGW_LIB} || readlink("$dir/bin/aigw") =~ s{[^/]*\z}{libaigw.a}r;
-
-system($ENV{CC} || 'cc', '-std=c11', '-D_GNU_SOURCE',
-    "-I$FindBin::Bin/../../shared", '-o', $break, "$FindBin::Bin/break.c",
-    $lib, '-llmdb', '-lcrypto', '-lpthread') == 0
-    or BAIL_OUT('cannot compile break.c');
+my $break = break_program();
 
 my @live;
 

@@ -30,7 +30,7 @@ scan(aigw_request_t *req, const fuzz_cut_t *cut, const unsigned char *doc,
     unsigned char  *piece;
 
     memset(req, 0xa5, sizeof(*req));
-    aigw_request_init(req);
+    aigw_request_init(req, AIGW_REQUEST_CHAT, 0);
 
     for (pos = 0; pos < len && err == AIGW_OK; pos += n) {
         n = fuzz_len(cut, i++, len - pos);

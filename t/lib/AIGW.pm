@@ -166,11 +166,16 @@ sub keep_key ($self, $out, $text) {
 
 # The same with --json, which must succeed: the value.
 sub json ($self, @args) {
+    return JSON::PP::decode_json($self->json_text(@args));
+}
+
+
+sub json_text ($self, @args) {
     my ($exit, $out, $err) = $self->cli(@args, '--json');
 
     die "aigw @args: exit $exit\n$out$err" if $exit;
 
-    return JSON::PP::decode_json($out);
+    return $out;
 }
 
 
@@ -197,15 +202,40 @@ sub key ($self, $project, $name, @options) {
 }
 
 
+# A row as `log list` prints it, if there is no object in it.
+my $row_re = qr/\{"id":(?:[^{}"\\]++|"(?:[^"\\]++|\\.)*+")*+\}/;
+
+
+# An eighth of the time that JSON::PP takes, which gets what is not plain.
+sub decode_row ($text) {
+    state $word = { null => undef, true => JSON::PP::true,
+        false => JSON::PP::false };
+    my %row;
+
+    while ($text =~ /\G[{,]"(\w+)":(?:"([^"\\[:^ascii:]]*)"|(0|[1-9]\d*)
+        |(null|true|false)|\[\])(?=[,}])/gcx)
+    {
+        $row{$1} = $2 // (defined $3 ? 0 + $3 : defined $4 ? $word->{$4} : []);
+    }
+
+    return $text =~ /\G\}\z/gc ? \%row : JSON::PP::decode_json($text);
+}
+
+
 # All rows of the ledger, newest first.
 sub rows ($self, @filter) {
     my ($next, @rows);
 
     do {
-        my $page = $self->json('log', 'list', '--limit', 1000, @filter,
+        my $text = $self->json_text('log', 'list', '--limit', 1000, @filter,
             defined $next ? ('--cursor', $next) : ());
+        my @known;
 
-        push @rows, @{ $page->{items} };
+        $text =~ s/($row_re)/push @known, decode_row($1); '1'/ge;
+
+        my $page = JSON::PP::decode_json($text);
+
+        push @rows, map { ref ? $_ : shift @known } @{ $page->{items} };
         $next = $page->{next};
     } while (defined $next);
 

@@ -5,7 +5,6 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
-use Digest::SHA qw(sha256_hex);
 use Test::More;
 
 use AIGW;
@@ -182,8 +181,7 @@ sub sends ($name, $way, $body, $want) {
     is(@seen, $retry ? 2 : 1, "$name $way: requests upstream");
 
     for my $seen (@seen) {
-        is(sha256_hex($seen->{body}), sha256_hex($want),
-            "$name $way: the same bytes upstream")
+        ok($seen->{body} eq $want, "$name $way: the same bytes upstream")
             or diag length($seen->{body}) . ' for ' . length($want)
             . ': ' . substr $seen->{body}, 0, 200;
         is($seen->{headers}{'content-length'}, length $want,
@@ -212,8 +210,7 @@ for my $size (1022 .. 1026) {
     $t->sim->reset;
     $t->sim->script(body => $answer);
     is(plain($port{small}, $body)->status, 200, "J08 $size bytes in 1 KiB");
-    is(sha256_hex(($t->sim->seen)[0]{body}), sha256_hex(spliced($body, 1)),
-        "J08 $size bytes: whole");
+    is(($t->sim->seen)[0]{body}, spliced($body, 1), "J08 $size bytes: whole");
 }
 
 # The model first, last, amid others, escaped, after blanks.

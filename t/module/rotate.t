@@ -52,10 +52,10 @@ is_deeply(ask_all($old), $good, 'the first secret, on every connection');
 # --- with grace ---
 
 my $made = $t->json('key', 'rotate', 'default', '--project', 'alice',
-    '--grace', '2s');
+    '--grace', '3s');
 my $new = $made->{key};
 my $id = $made->{id};
-my $ends = time + 2;
+my $ends = time + 3;
 
 is_deeply(ask_all($new), $good, 'rotated with grace: the new secret');
 is_deeply(ask_all($old), $good, '... and the old one');

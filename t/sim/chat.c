@@ -421,6 +421,7 @@ serve_chat(sim_conn_t *c, const sim_request_t *r)
     if (chat.stream.len >= 4 && memcmp(chat.stream.data, "true", 4) == 0) {
         s->breaks = fails() ? 1 : 0;
         start_stream(c, &chat, s->seed);
+        sim_log_add(chat.model, s->prompt_tokens, s->tokens * s->choices);
 
     } else if (fails()) {
         answer_error(c, "500 Internal Server Error", "new_api_error",
@@ -428,6 +429,7 @@ serve_chat(sim_conn_t *c, const sim_request_t *r)
 
     } else {
         answer_whole(c, &chat, s->seed);
+        sim_log_add(chat.model, s->prompt_tokens, s->tokens * s->choices);
     }
 
     think(c);
@@ -465,6 +467,12 @@ sim_serve(sim_conn_t *c, const sim_request_t *r)
     sim_remember(r);
 
     if (sim_script_start(c)) {
+        return;
+    }
+
+    if ((r->user.len != 0 || key_is_right(r->authorization))
+        && sim_log_serve(c, r))
+    {
         return;
     }
 

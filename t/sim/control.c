@@ -8,8 +8,13 @@
  *   GET /count      {"requests":N,"connections":N,"aborted":N,"scripts":N}
  *   POST /go        lets one gate through, at once or when it is reached
  *   PUT /set        lines `tokens N`, `delay_ms N`, `think_ms N`, `over N`,
- *                   `errors N`, `estimate 0|1`: default answers, as the options
- *   POST /reset     forgets scripts, requests, counts and gates
+ *                   `errors N`, `estimate 0|1`: default answers, as the
+ *                   options; `prompt N`: so many tokens of any prompt (0: as
+ *                   count.c has it); `log 0|1`: keep a log; `drift N`: with N %
+ *                   too much
+ *   PUT /log        lines `TIME MODEL PROMPT COMPLETION QUOTA [REQUEST]`: more
+ *                   of its log
+ *   POST /reset     forgets scripts, requests, counts, gates and the log
  *
  * A script is one line and its bytes, then a newline, then the next one:
  *
@@ -324,6 +329,7 @@ forget(void)
     credits = 0;
     sim.requests = 0;
     sim.aborted = 0;
+    sim_log_reset();
 }
 
 
@@ -338,7 +344,9 @@ set(aigw_str_t text)
     } known[] = {
         { "tokens", &sim.tokens }, { "delay_ms", &sim.delay_ms },
         { "think_ms", &sim.think_ms }, { "over", &sim.over },
-        { "errors", &sim.errors }, { "estimate", &sim.estimate }
+        { "errors", &sim.errors }, { "estimate", &sim.estimate },
+        { "prompt", &sim.prompt }, { "log", &sim.log },
+        { "drift", &sim.drift }
     };
 
     if (copy == NULL) {
@@ -389,6 +397,11 @@ sim_control(sim_conn_t *c, const sim_request_t *r)
 
     } else if (sim_str_is(r->path, "/set")) {
         set(r->body);
+
+    } else if (sim_str_is(r->path, "/log")) {
+        if (sim_log_put(r->body) != 0) {
+            status = "400 Bad Request";
+        }
 
     } else if (sim_str_is(r->path, "/reset")) {
         forget();

@@ -26,6 +26,10 @@ sim_count_prompt(aigw_str_t body, aigw_str_t messages)
     const char      *p;
     aigw_estimate_t  e;
 
+    if (sim.prompt > 0) {
+        return sim.prompt;
+    }
+
     n = (int64_t) ((messages.len + 3) / 4);
 
     if (sim.estimate) {

@@ -263,6 +263,9 @@ read_header(sim_request_t *r, const char *line, size_t len, size_t *length,
     } else if (name_len == 13 && strncasecmp(line, "authorization", 13) == 0) {
         r->authorization = value;
 
+    } else if (name_len == 12 && strncasecmp(line, "new-api-user", 12) == 0) {
+        r->user = value;
+
     } else if (name_len == 10 && strncasecmp(line, "connection", 10) == 0
                && value.len == 5)
     {
@@ -300,6 +303,12 @@ parse_head(sim_conn_t *c, sim_request_t *r, size_t *length, int *chunked,
         r->path.data = ++line;
         query = line + strcspn(line, "? \r");
         r->path.len = (size_t) (query - line);
+
+        if (*query == '?') {
+            r->query.data = ++query;
+            r->query.len = strcspn(query, " \r");
+        }
+
         r->http10 = memcmp(eol - 3, "1.0", 3) == 0;
         r->close = r->http10;
     }

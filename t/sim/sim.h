@@ -2,8 +2,9 @@
  * aigw-sim, the project's own 4sapi: an HTTP/1.1 server in one thread, good
  * for `make run` without an account, for tests and for the bench. Files:
  * main.c (options, sockets, loop), http.c (connections, requests), chat.c and
- * count.c (what 4sapi would say), control.c (what a test tells it to say); of
- * `aigw-sim --load`, many clients at once, load.c, call.c and report.c.
+ * count.c (what 4sapi would say), log.c (its log and balance), control.c (what
+ * a test tells it to say); of `aigw-sim --load`, many clients at once, load.c,
+ * call.c and report.c.
  *
  * Nothing here decides about money: it answers, counts and remembers.
  */
@@ -46,7 +47,9 @@ typedef struct {
     aigw_str_t   raw;                 /* head, and the body as it was sent */
     aigw_str_t   method;
     aigw_str_t   path;                /* without the query */
+    aigw_str_t   query;               /* behind its '?' */
     aigw_str_t   authorization;
+    aigw_str_t   user;                /* New-Api-User */
     aigw_str_t   body;                /* chunked framing taken off */
     unsigned     http10:1;
     unsigned     close:1;
@@ -102,6 +105,9 @@ typedef struct {
     int64_t        over;              /* % that are counted too many */
     int64_t        errors;            /* of a hundred requests */
     int64_t        estimate;          /* 1: count as the gateway does */
+    int64_t        prompt;            /* tokens of each; 0: they are counted */
+    int64_t        log;               /* 1: keep one of what is charged */
+    int64_t        drift;             /* % that it charges too much there */
     unsigned       record:1;          /* remember requests for /seen */
     unsigned       spin:1;            /* poll, yield, never sleep */
     SSL_CTX       *tls;
@@ -137,6 +143,12 @@ void sim_answer(sim_conn_t *c, const char *status, const char *headers,
 
 /* chat.c */
 void sim_serve(sim_conn_t *c, const sim_request_t *r);
+
+/* log.c */
+void sim_log_add(aigw_str_t model, int64_t prompt, int64_t completion);
+int sim_log_put(aigw_str_t text);     /* 0 is success */
+void sim_log_reset(void);
+int sim_log_serve(sim_conn_t *c, const sim_request_t *r);  /* 1: it was ours */
 
 /* count.c */
 int64_t sim_count_prompt(aigw_str_t body, aigw_str_t messages);

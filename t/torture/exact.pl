@@ -1,7 +1,8 @@
 # A hard cap, to the last unit, under many clients. Money for exactly k calls,
 # clients that obey Retry-After: k are served and nobody hears that it is spent
 # before it is. An upstream that counts more than the estimate: over by what the
-# rows say. Agents without limits. Calls of all kinds while clients leave, the
+# rows say. A strict cap, and an upstream that takes all it may: never below
+# zero. Agents without limits. Calls of all kinds while clients leave, the
 # upstream fails and nginx reloads. Show 1 of the ledger; threats Q01, Q08, Q09.
 #
 # From the environment: SEEDS (20), CALLS (100000 for all of a seed), CLIENTS
@@ -160,6 +161,44 @@ sub over ($seed, $k) {
 }
 
 
+# --- a strict cap, and an upstream that takes all it may ---
+
+# Each byte of a prompt a token and every output to its limit; its own, or one
+# that is set: the model's ceiling, less in the end.
+sub strict ($seed, $k) {
+    my $t = gateway(sim => [qw(--tokens 1000000 --think-ms 20)]);
+    my $body = JSON::PP->new->canonical->encode(AIGW::chat_body(
+        $seed % 2 ? () : (max_tokens => 1 + $seed % 32)));
+    my $prompt = 1 + length $body;    # secret_file() adds a newline
+    my $each = ($prompt + 40) * 10_000;
+
+    $t->json('model', 'set', 'gpt-4o-mini', '--max-output', 40);
+    $t->sim->set(prompt => $prompt);
+
+    my $key = $t->project('strict', '--cap', 'strict', '--quota',
+        amount($k * $each + 123_456));
+    my $load = AIGW::Load->start($t, key => $key, body => $body, obey => 1,
+        connections => $clients, requests => 2 * $k + $clients);
+    my $report = $load->report(60 + $k / 200);
+    my $shown = $t->json('project', 'show', 'strict');
+    my $left = AIGW::Check::nano($shown->{quota})
+        - AIGW::Check::nano($shown->{spent});
+    my @rows;
+
+    is($report->{stopped}, $clients, "strict seed $seed: every client stops");
+    cmp_ok($report->{status}{200}, '>=', $k, 'when the money is spent');
+    cmp_ok($left, '>=', 0, 'never below zero');
+    cmp_ok($left, '<', 10_000 * ($prompt + 1), 'to the last token');
+    is_deeply([AIGW::Load::books($t, 'strict', \@rows)], [], 'its books');
+    is_deeply([grep { $_->{status} == 200 && $_->{cost} ne $_->{hold} } @rows],
+        [], 'every call has used all that was held for it');
+    is_shut($t, $key);
+    say_result("strict, seed $seed: $report->{status}{200} served,"
+        . " $left nano left");
+    end_of($t);
+}
+
+
 # --- agents ---
 
 sub agents () {
@@ -259,6 +298,7 @@ for my $seed (1 .. $seeds) {
 }
 
 over($_, int $calls / 10) for 1 .. ($seeds > 4 ? $seeds / 4 : 1);
+strict($_, int $calls / 10) for 1 .. ($seeds > 4 ? $seeds / 2 : 1);
 agents();
 mixed($_, $calls, $ENV{RELOAD_EVERY} // 5)
     for 1 .. ($seeds > 8 ? $seeds / 4 : 2);

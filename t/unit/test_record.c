@@ -162,6 +162,9 @@ fill_upstream(void *record)
     u->changed_ms = 5;
     u->sealed_len = AIGW_SEALED_MAX;
     memset(u->sealed, 0x5a, AIGW_SEALED_MAX);
+    u->log_user = UINT64_MAX;
+    u->log_sealed_len = AIGW_SEALED_MAX;
+    memset(u->log_sealed, 0xa5, AIGW_SEALED_MAX);
 }
 
 
@@ -322,7 +325,8 @@ sane_upstream(const void *record)
 
     return memchr(u->name, '\0', sizeof(u->name))
            && memchr(u->url, '\0', sizeof(u->url))
-           && u->sealed_len <= AIGW_SEALED_MAX;
+           && u->sealed_len <= AIGW_SEALED_MAX
+           && u->log_sealed_len <= AIGW_SEALED_MAX;
 }
 
 

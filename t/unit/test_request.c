@@ -18,7 +18,7 @@ run(const char *input, size_t len, long cut)
     aigw_request_splice_t   splice[AIGW_REQUEST_SPLICES];
 
     memset(&req, 0xa5, sizeof(req));
-    aigw_request_init(&req);
+    aigw_request_init(&req, AIGW_REQUEST_CHAT, 0);
 
     for (pos = 0; err == AIGW_OK && pos < len; pos += n) {
         n = pieces_len(pos, len, cut);
@@ -292,7 +292,7 @@ run_limit(const char *input, size_t len, long cut)
     aigw_str_t              member = aigw_str("\"max_tokens\":7,");
     aigw_request_splice_t   splice[AIGW_REQUEST_SPLICES];
 
-    aigw_request_init(&req);
+    aigw_request_init(&req, AIGW_REQUEST_CHAT, 0);
 
     for (pos = 0; pos < len; pos += n) {
         n = pieces_len(pos, len, cut);

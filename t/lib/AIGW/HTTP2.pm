@@ -36,23 +36,39 @@ sub text ($s) {
 }
 
 
-# A chat call with this key and body.
-sub ask ($self, $key, $body) {
+# The frames of a chat call with this key and body, on a stream of its own;
+# further headers in pairs.
+sub call ($self, $key, $body, $path = '/v1/chat/completions', @more) {
     my @headers = (':method', 'POST', ':scheme', 'http',
-        ':path', '/v1/chat/completions', ':authority', 'localhost',
-        'authorization', "Bearer $key", 'content-type', 'application/json');
+        ':path', $path, ':authority', 'localhost',
+        'authorization', "Bearer $key", 'content-type', 'application/json',
+        @more);
     my $block = join '', map {
         "\0" . text($headers[2 * $_]) . text($headers[2 * $_ + 1])
     } 0 .. @headers / 2 - 1;
 
     $self->{stream} += 2;
-    syswrite $self->{sock}, frame(1, 4, $self->{stream}, $block)
+
+    return frame(1, 4, $self->{stream}, $block)
         . frame(0, 1, $self->{stream}, $body);
 }
 
 
-# The body of the answer; undef if there is none in time.
-sub response ($self) {
+sub send ($self, $bytes) {
+    local $SIG{PIPE} = 'IGNORE';
+
+    return syswrite $self->{sock}, $bytes;
+}
+
+
+sub ask ($self, $key, $body) {
+    $self->send($self->call($key, $body));
+}
+
+
+# The body of the answer, or as soon as it is there so much of it; undef if
+# that does not come in time.
+sub response ($self, $enough = undef) {
     my $deadline = time + 10;
     my $body = '';
 
@@ -72,6 +88,7 @@ sub response ($self) {
             return $body if $type < 2 && $flags & 1;
         }
 
+        return $body if defined $enough && length $body >= $enough;
         return undef if !IO::Select->new($self->{sock})
             ->can_read($deadline - time)
             || !sysread $self->{sock}, $self->{buf}, 65536,
