@@ -152,7 +152,7 @@ bench: ## what the gateway costs beside bare nginx (ROUNDS, ONLY)
 	@$(MAKE) -s --no-print-directory -j $$(nproc) all
 	@AIGW_BUILD='$(abspath $(BUILD))' perl t/bench/bench.pl
 
-torture: ## what takes long: big bodies, caps to the last unit, kills (an hour)
+torture: ## what takes long: big bodies, caps, kills, bad disks (an hour)
 	@scripts/setup.sh test
 	@$(MAKE) -s --no-print-directory -j $$(nproc) all unit
 	@AIGW_BUILD='$(abspath $(BUILD))' prove --nocolor -v $(sort $(wildcard t/torture/*.pl))

@@ -324,6 +324,8 @@ cli_exit_t cmd_store_stats(cli_t *cli);
 cli_exit_t cmd_store_backup(cli_t *cli);
 cli_exit_t cmd_store_verify(cli_t *cli);
 cli_exit_t cmd_store_prune(cli_t *cli);
+cli_exit_t cmd_store_export(cli_t *cli);
+cli_exit_t cmd_store_import(cli_t *cli);
 /* What to say of a call that is not there, or NULL. Lives on. */
 const char *cmd_prune_hint(const cli_t *cli,
     const uint8_t id[AIGW_ROW_ID_LEN]);

@@ -148,6 +148,17 @@ const cli_command_t  cli_commands[] = {
       "aigw store prune --before 365d --yes",
       "before,rows,cost,rows_left", NULL, NULL, 0 },
 
+    { "store", "export", cmd_store_export, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
+      LIST(MAYBE("FILE", CLI_TEXT, "a new one (stdout)")), NULL,
+      "write all of it as lines of JSON, while it serves; no key is in it",
+      "aigw store export aigw.jsonl", "path,lines,rows,bytes", NULL, NULL, 0 },
+
+    { "store", "import", cmd_store_import, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(ARG("FILE", CLI_TEXT, "of an export, or - for stdin")), NULL,
+      "read an export into a store that `init` has just made",
+      "aigw --store /var/lib/aigw2 store import aigw.jsonl --yes",
+      "path,lines,rows", NULL, NULL, 0 },
+
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
       NULL, NULL, "the settings that there are", "aigw setting list",
       "name,value", NULL, NULL, 1 },

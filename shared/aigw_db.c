@@ -4,11 +4,9 @@
  */
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "aigw_db_files.h"
 #include "aigw_db_internal.h"
 
 
@@ -25,129 +23,11 @@ aigw_db_error(int rc)
     case MDB_TXN_FULL:          return AIGW_EFULL;
     case MDB_VERSION_MISMATCH:  return AIGW_EVERSION;
     case MDB_MAP_RESIZED:       return AIGW_EBUSY;
+    case MDB_PANIC:             return AIGW_EIO;
     case MDB_BAD_VALSIZE:       return AIGW_EINVAL;
     default:                    return rc < 0 ? AIGW_ECORRUPT
                                               : aigw_from_errno(rc);
     }
-}
-
-
-static int
-open_tables(aigw_db_t *db, const aigw_db_options_t *options)
-{
-    int        rc;
-    MDB_txn   *txn;
-    unsigned   i;
-
-    rc = mdb_txn_begin(db->env, NULL, options->write ? 0 : MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return rc;
-    }
-
-    for (i = 0; i < options->ntables; i++) {
-        rc = mdb_dbi_open(txn, options->tables[i],
-                          options->create ? MDB_CREATE : 0, &db->tables[i]);
-
-        if (rc != MDB_SUCCESS) {
-            mdb_txn_abort(txn);
-            return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
-        }
-    }
-
-    return mdb_txn_commit(txn);
-}
-
-
-static int
-open_env(const char *path, const aigw_db_options_t *options, MDB_env **env)
-{
-    int       rc;
-    unsigned  flags;
-
-    flags = MDB_NOTLS | (options->write ? 0 : MDB_RDONLY);
-
-    if ((rc = mdb_env_create(env))) {
-        return rc;
-    }
-
-    if ((rc = mdb_env_set_maxdbs(*env, AIGW_DB_TABLES))
-        || (rc = mdb_env_set_maxreaders(*env, AIGW_DB_READERS))
-        || (rc = mdb_env_set_mapsize(*env, options->map_bytes))
-        || (rc = mdb_env_open(*env, path, flags, 0600)))
-    {
-        mdb_env_close(*env);
-    }
-
-    return rc;
-}
-
-
-aigw_err_t
-aigw_db_open(const char *path, const aigw_db_options_t *options,
-    aigw_db_t **db)
-{
-    int               rc, dead;
-    aigw_db_t        *d;
-    aigw_err_t        err;
-    aigw_db_files_t   files;
-
-    err = aigw_db_files_look(path, options->create, &files);
-
-    if (err != AIGW_OK) {
-        return err;
-    }
-
-    d = calloc(1, sizeof(*d));
-
-    if (d == NULL) {
-        return AIGW_ENOMEM;
-    }
-
-    if ((rc = open_env(path, options, &d->env)) != MDB_SUCCESS) {
-        goto err0;
-    }
-
-    aigw_db_files_opened(path, options->create, &files);
-    (void) mdb_reader_check(d->env, &dead);
-
-    if ((rc = open_tables(d, options)) != MDB_SUCCESS) {
-        goto err1;
-    }
-
-    *db = d;
-
-    return AIGW_OK;
-
-err1:
-
-    mdb_env_close(d->env);
-
-err0:
-
-    free(d);
-
-    return aigw_db_error(rc);
-}
-
-
-void
-aigw_db_close(aigw_db_t *db)
-{
-    if (db == NULL) {
-        return;
-    }
-
-    if (db->reader != NULL) {
-        mdb_txn_abort(db->reader);
-    }
-
-    if (db->trial != NULL) {
-        mdb_txn_abort(db->trial);
-    }
-
-    mdb_env_close(db->env);
-    free(db);
 }
 
 
@@ -246,7 +126,8 @@ stays(aigw_db_t *db)
 /*
  * Renews the handle's reader *txn, or makes *txn; once more after what can be
  * mended: another process has grown the file (the map must follow, which is
- * safe only while nothing of ours reads), or dead readers hold all slots.
+ * safe only while nothing of ours reads), dead readers hold all slots, or a
+ * commit of ours has failed so that LMDB takes no more.
  */
 static int
 begin(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
@@ -254,11 +135,19 @@ begin(aigw_db_t *db, unsigned flags, MDB_txn **txn, int renew)
     int  rc, dead, mended;
 
     for (mended = 0; ; mended = 1) {
-        rc = renew ? mdb_txn_renew(*txn)
-                   : mdb_txn_begin(db->env, NULL, flags, txn);
+        rc = db->env == NULL ? MDB_PANIC
+             : renew ? mdb_txn_renew(*txn)
+                     : mdb_txn_begin(db->env, NULL, flags, txn);
 
         if (!mended && rc == MDB_READERS_FULL) {
             (void) mdb_reader_check(db->env, &dead);
+
+        } else if (!mended && rc == MDB_PANIC) {
+            if (aigw_db_revive(db) != MDB_SUCCESS) {
+                return rc;
+            }
+
+            renew = 0;
 
         } else if (mended || rc != MDB_MAP_RESIZED || db->reading > 0
                    || mdb_env_set_mapsize(db->env, 0) != MDB_SUCCESS)

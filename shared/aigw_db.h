@@ -25,7 +25,8 @@
 typedef struct aigw_db_s  aigw_db_t;
 
 
-/* What to open. tables: their names; a table is its index there. */
+/* What to open. tables: their names, which must outlive db; a table is its
+   index there. */
 typedef struct {
     const char *const  *tables;
     unsigned            ntables;
@@ -140,6 +141,9 @@ void aigw_db_put(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
 /* 1: was there. */
 int aigw_db_delete(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key);
+
+/* All of a table's entries go. */
+void aigw_db_clear(aigw_db_txn_t *txn, unsigned table);
 
 /* The number of entries of a table. */
 uint64_t aigw_db_count(aigw_db_txn_t *txn, unsigned table);

@@ -6,7 +6,9 @@
 aigw_err_t
 aigw_db_copy(aigw_db_t *db, const char *path)
 {
-    return db == NULL ? AIGW_EINVAL
-                      : aigw_db_error(mdb_env_copy2(db->env, path,
-                                                    MDB_CP_COMPACT));
+    if (db == NULL || db->env == NULL) {
+        return AIGW_EINVAL;
+    }
+
+    return aigw_db_error(mdb_env_copy2(db->env, path, MDB_CP_COMPACT));
 }

@@ -114,3 +114,13 @@ aigw_db_cursor_add(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
 
     return rc == MDB_SUCCESS;
 }
+
+
+void
+aigw_db_clear(aigw_db_txn_t *txn, unsigned table)
+{
+    if (txn->err == AIGW_OK) {
+        aigw_db_fail(txn, aigw_db_error(mdb_drop(txn->mdb,
+                                                 txn->db->tables[table], 0)));
+    }
+}

@@ -12,7 +12,7 @@
 
 
 struct aigw_db_s {
-    MDB_env   *env;
+    MDB_env   *env;                   /* NULL: to be opened anew */
     MDB_txn   *reader;                /* between reads reset, or staying */
     unsigned   reading;               /* read transactions in use */
     unsigned   reader_busy:1;
@@ -21,11 +21,22 @@ struct aigw_db_s {
     unsigned   trying:1;              /* see aigw_db_try */
     MDB_txn   *trial;                 /* what was tried so far, or NULL */
     MDB_dbi    tables[AIGW_DB_TABLES];
+    dev_t      dev;                   /* of the file that is open */
+    ino_t      ino;
+    aigw_db_options_t  options;
+    char       path[];
 };
 
 
 /* The one map from LMDB's codes; errno keeps a system error. */
 aigw_err_t aigw_db_error(int rc) AIGW_CHECKED;
+
+/*
+ * After a commit whose last write failed LMDB refuses all work (MDB_PANIC): in
+ * the file the commit before stands. Opens it anew, unless something of ours
+ * reads or the path leads to another file now. An error of LMDB.
+ */
+int aigw_db_revive(aigw_db_t *db);
 
 /* Borrows key. */
 MDB_val aigw_db_val(const aigw_db_key_t *key);

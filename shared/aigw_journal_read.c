@@ -70,7 +70,10 @@ aigw_journal_map_all(const char *dir, const char store[AIGW_STORE_ID_LEN],
     aigw_err_t           err;
     aigw_journal_map_t  *map;
 
-    aigw_live_dir_journals(dir, inode);
+    err = aigw_live_dir_journals(dir, inode);
+    if (err != AIGW_OK) {
+        return err;
+    }
 
     for (slot = 0; slot < AIGW_JOURNAL_MAX; slot++) {
         map = &journals->map[slot];
@@ -124,7 +127,8 @@ aigw_journal_pending(aigw_store_t *store, const aigw_journal_file_t *file,
 
     err = aigw_store_get_watermark(store, file->id, &mark);
     if (err != AIGW_OK) {
-        return err;
+        /* it is the store that is damaged then, not the journal */
+        return err == AIGW_ECORRUPT ? AIGW_EIO : err;
     }
 
     tail = atomic_load_explicit(&file->tail, memory_order_acquire);

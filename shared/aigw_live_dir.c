@@ -81,9 +81,12 @@ aigw_live_dir_map_file(int file, size_t size, void **map, int *fd)
         goto err1;
     }
 
-    if (fstat(file, &st) == -1 || !S_ISREG(st.st_mode)
-        || st.st_size != (off_t) size)
-    {
+    if (fstat(file, &st) == -1) {
+        err = aigw_live_dir_err(errno);
+        goto err1;
+    }
+
+    if (!S_ISREG(st.st_mode) || st.st_size != (off_t) size) {
         err = AIGW_ECORRUPT;
         goto err1;
     }
@@ -218,7 +221,7 @@ aigw_live_dir_inode(const char *dir, const char *name)
 }
 
 
-void
+aigw_err_t
 aigw_live_dir_journals(const char *dir, ino_t inode[AIGW_JOURNAL_MAX])
 {
     DIR            *d;
@@ -230,7 +233,7 @@ aigw_live_dir_journals(const char *dir, ino_t inode[AIGW_JOURNAL_MAX])
 
     d = opendir(dir);
     if (d == NULL) {
-        return;
+        return errno == ENOENT ? AIGW_OK : aigw_live_dir_err(errno);
     }
 
     while ((entry = readdir(d)) != NULL) {
@@ -248,6 +251,8 @@ aigw_live_dir_journals(const char *dir, ino_t inode[AIGW_JOURNAL_MAX])
     }
 
     closedir(d);
+
+    return AIGW_OK;
 }
 
 

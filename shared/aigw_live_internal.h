@@ -247,8 +247,9 @@ aigw_err_t aigw_live_dir_rename(const char *dir, const char *from,
 ino_t aigw_live_dir_inode(const char *dir, const char *name);
 
 /* Those of all journals in one look: a name that is not there costs tmpfs more
-   than one that is. */
-void aigw_live_dir_journals(const char *dir, ino_t inode[AIGW_JOURNAL_MAX]);
+   than one that is. No directory: none. */
+aigw_err_t aigw_live_dir_journals(const char *dir,
+    ino_t inode[AIGW_JOURNAL_MAX]) AIGW_CHECKED;
 
 /* flock(LOCK_EX) on a file, made if missing; waits at most wait_ms. Ends with
    aigw_live_dir_unlock or the process. AIGW_EBUSY: somebody else has it. */

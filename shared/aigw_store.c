@@ -161,6 +161,7 @@ static aigw_err_t
 read_identity(aigw_db_t *db, const char *path, char id[AIGW_STORE_ID_LEN + 1],
     char fault[AIGW_FAULT_LEN + 1])
 {
+    int              half;
     uint64_t         schema;
     aigw_err_t       err;
     aigw_db_key_t    key;
@@ -170,6 +171,7 @@ read_identity(aigw_db_t *db, const char *path, char id[AIGW_STORE_ID_LEN + 1],
     aigw_db_read(db, &txn);
 
     schema = aigw_store_get_meta(&txn, AIGW_META_SCHEMA);
+    half = aigw_store_get_meta(&txn, AIGW_META_IMPORTING) != 0;
 
     aigw_store_key_text(&key, (aigw_str_t) aigw_str(AIGW_META_ID));
 
@@ -187,6 +189,12 @@ read_identity(aigw_db_t *db, const char *path, char id[AIGW_STORE_ID_LEN + 1],
 
     if (err != AIGW_OK) {
         return explain_open(err, path, fault);
+    }
+
+    if (half) {
+        return aigw_store_fault(fault, AIGW_ECORRUPT, "'%s' has half an import:"
+                                " wait for its end; if there is none at work,"
+                                " remove the store and make a new one", path);
     }
 
     if (schema != AIGW_STORE_SCHEMA) {

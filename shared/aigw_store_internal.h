@@ -65,6 +65,9 @@ typedef enum {
 #define AIGW_META_UPSTREAM   "upstream"
 #define AIGW_META_PRICE      "price"
 
+/* Of control's: half an import, nobody opens it. */
+#define AIGW_META_IMPORTING  "importing"
+
 /* Of usage's: the last row's seq; how far the time in a row's id has ever been
    from its time_ms (clocks that were set back make it more than 0). */
 #define AIGW_META_ROW_SEQ    "row_seq"

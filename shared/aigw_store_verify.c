@@ -33,7 +33,10 @@ aigw_store_finding_name(aigw_finding_kind_t kind)
 void
 aigw_store_verify_report(aigw_store_verify_t *v, const aigw_finding_t *finding)
 {
-    aigw_db_fail(&v->txn, v->watch->found(v->watch->data, finding));
+    /* what could not be read is not a finding */
+    if (v->txn.err == AIGW_OK) {
+        aigw_db_fail(&v->txn, v->watch->found(v->watch->data, finding));
+    }
 }
 
 

@@ -146,6 +146,9 @@ my %before = (
             [$now - 1000, 1, $p->{id}, $k->{id}, 'gpt-4o', 403, 7, 0, 0, 0,
              0, 0, 0]);
     },
+    'store import' => sub {
+        aigw('store', 'init', dir() . '/example2');
+    },
     top => sub {
         my $k = json('key', 'list', '--project', 'demo')->{items}[0];
         my $p = json('project', 'show', 'demo');
@@ -249,7 +252,7 @@ for my $command (@{ $tree->{commands} }) {
 
 is_deeply([map { $_->{name} } grep { $_->{writes} != ($_->{name}
     =~ /^store[ ]init|(?:backup|create|set|able|rotate|revoke|delete|test)$
-        |credit$|refund$|prune$/x) }
+        |credit$|refund$|prune$|import$/x) }
     @{ $tree->{commands} }], [], 'what changes something says so');
 
 # A trial is seen by its own command, and holds nobody up.

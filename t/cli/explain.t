@@ -77,6 +77,21 @@ is("$e->{now} $e->{would_hold}", 'ok 0.3004', 'a smaller one fits');
 $e = now('gpt-4o', '--prompt-tokens', '10');
 is($e->{would_limit}, 4096, 'without a limit of its own it gets one');
 
+# A strict cap: bytes count, not the estimate, and a limit is set with plenty.
+json('project', 'create', 'hard', '--cap', 'strict');
+$e = json('explain', '--key', 'default', '--project', 'hard', '--model',
+    'gpt-4o', '--prompt-tokens', '1000');
+is("$e->{would_hold} $e->{would_limit}", '0.08096 4096', 'a strict cap');
+json('project', 'set', 'hard', '--quota', '0.03');
+$e = json('explain', '--key', 'default', '--project', 'hard', '--model',
+    'gpt-4o', '--prompt-tokens', '1000', '--max-tokens', '100');
+is("$e->{now} $e->{binds_of}", 'insufficient_quota project',
+    '... which its bytes alone would overdraw');
+json('project', 'set', 'hard', '--cap', 'clamp');
+$e = json('explain', '--key', 'default', '--project', 'hard', '--model',
+    'gpt-4o', '--prompt-tokens', '1000', '--max-tokens', '100');
+is($e->{now}, 'ok', '... and the estimate would not');
+
 $die->();
 json('project', 'show', 'demo');
 seed('journal', [$now + 1, 1, $p->{id}, $k->{id}, 'gpt-4o', 200, 0, 1, 1, 0,

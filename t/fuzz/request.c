@@ -2,7 +2,8 @@
  * The scan of a request and its splices: the same verdict and facts for any
  * split; and the body with the splices in is one that needs none, asks for
  * usage, and says the same else (M_ALIAS: but for the model; M_LIMIT: but for
- * its output limit). Another library reads it so, too.
+ * its output limit). Another library reads it so, too. M_STRICT: under a strict
+ * cap, which refuses more and finds the same.
  */
 
 #include <cjson/cJSON.h>
@@ -14,6 +15,9 @@
 
 #define M_ALIAS  1                     /* mode: another model goes up */
 #define M_LIMIT  2                     /* mode: so many tokens, at most */
+
+#define M_STRICT 4
+#define M_KIND   6                     /* the bits from this one on: of body */
 
 static const char  other[] = "\"another\"";
 static const char  limit[] = "3";
@@ -30,7 +34,8 @@ scan(aigw_request_t *req, const fuzz_cut_t *cut, const unsigned char *doc,
     unsigned char  *piece;
 
     memset(req, 0xa5, sizeof(*req));
-    aigw_request_init(req, AIGW_REQUEST_CHAT, 0);
+    aigw_request_init(req, (aigw_request_kind_t) ((cut->mode >> M_KIND) % 3),
+                      (cut->mode & M_STRICT) != 0);
 
     for (pos = 0; pos < len && err == AIGW_OK; pos += n) {
         n = fuzz_len(cut, i++, len - pos);
@@ -52,6 +57,9 @@ add_facts(const aigw_request_t *req)
     fuzz_add_int(req->max_completion_tokens);
     fuzz_add_int(req->n);
     fuzz_add_int(req->best_of);
+    fuzz_add_int(aigw_request_prompts(req));
+    fuzz_add_int(req->more_tokens);
+    fuzz_add_int(req->by_context);
 }
 
 
@@ -112,6 +120,33 @@ splice(const aigw_request_splice_t *s, unsigned n, const unsigned char *doc,
 }
 
 
+/* How many prompts another reader sees. */
+static int64_t
+count_prompts(const aigw_request_t *req, const cJSON *root)
+{
+    int64_t       n = 0, tokens = 0;
+    const cJSON  *item, *prompt;
+
+    if (req->kind == AIGW_REQUEST_CHAT) {
+        return aigw_request_prompts(req);
+    }
+
+    prompt = cJSON_GetObjectItemCaseSensitive(root,
+                 req->kind == AIGW_REQUEST_EMBEDDINGS ? "input" : "prompt");
+
+    if (!cJSON_IsArray(prompt)) {
+        return 1;
+    }
+
+    cJSON_ArrayForEach(item, prompt) {
+        tokens |= cJSON_IsNumber(item);
+        n += !cJSON_IsNumber(item);
+    }
+
+    return n + tokens > 0 ? n + tokens : 1;
+}
+
+
 /* What cJSON makes of a body that we let pass, unless it refuses it. */
 static void
 ask_other(const aigw_request_t *req, const unsigned char *doc, size_t len)
@@ -130,6 +165,8 @@ ask_other(const aigw_request_t *req, const unsigned char *doc, size_t len)
                "the model that another reader sees");
     fuzz_check(!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "stream"))
                == !req->stream, "the stream that another reader sees");
+    fuzz_check(count_prompts(req, root) == aigw_request_prompts(req),
+               "as many prompts");
 
     if (req->stream) {
         fuzz_check(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(

@@ -1,6 +1,6 @@
 # A strict cap: what a call may cost is bounded before it goes up, or it does
 # not go up. Never below zero, whatever an upstream takes of what it may.
-# Threats Q08, Q09, Q11; and prompts of an array, which count one by one.
+# Threats Q01, Q09; and prompts of an array, which count one by one.
 
 use v5.36;
 use FindBin;
@@ -138,7 +138,7 @@ sub refused ($name, $param, $text, @path) {
 
     is_deeply([$r->status, $r->code, $r->json->{error}{type},
         $r->json->{error}{param}], [400, 'unbounded_request',
-        'invalid_request_error', $param], "Q11: $name");
+        'invalid_request_error', $param], "$name");
     is($t->sim->count, $sent, '... and not sent');
     is($t->row($r)->{verdict}, 'unbounded_request', '... with a row');
 }

@@ -11,7 +11,7 @@ use Test::More;
 use AIGW;
 use AIGW::Process;
 
-use constant { TOKENS => 12, CHAT => 7, STREAM => 9 };
+use constant { TOKENS => 12, CHAT => 7, STREAM => 9, ROWS => 21 };
 
 # [name, error of the SDK, status, code, requests made]; the default of both
 # SDKs is to try twice more where that may help
@@ -43,6 +43,22 @@ sub script ($sim) {
         . '"data":[{"object":"embedding","index":0,"embedding":[0.5,-1]},'
         . '{"object":"embedding","index":1,"embedding":[0,0.25]}],'
         . '"usage":{"prompt_tokens":5,"total_tokens":5}}');
+
+    # far past 10 tokens; then an answer that takes its time
+    my $event = 'data: {"id":"c","object":"chat.completion.chunk","created":1,'
+        . '"model":"out","choices":[{"index":0,"delta":{"content":"'
+        . 'word ' x 8 . "\"},\"finish_reason\":null}]}\n\n";
+
+    $sim->script(headers => ['Content-Type', 'text/event-stream'],
+        chunked => 1, pieces => [($event) x 30], delay_ms => 5);
+
+    my $body = '{"id":"c","object":"chat.completion","created":1,'
+        . '"model":"out","choices":[{"index":0,"message":{"role":"assistant",'
+        . '"content":"hello"},"finish_reason":"stop"}],"usage":'
+        . '{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}';
+
+    $sim->script(body => $body, split => [0, length($body) / 2],
+        delay_ms => 450);
 }
 
 
@@ -74,6 +90,9 @@ sub run ($t, @command) {
         AIGW_API_KEY => $t->project('main'),
         AIGW_SPENT_KEY => $t->project('poor', '--quota', '0.0004'),
         AIGW_NARROW_KEY => $t->project('narrow', '--models', 'o3,claude-*'),
+        AIGW_LAST_KEY => $t->project('last', '--quota', '0.00003'),
+        AIGW_CUT_KEY => $t->project('cut', '--quota', 1),
+        AIGW_BUSY_KEY => $t->project('busy', '--quota', '0.0001'),
     );
 
     script($t->sim);
@@ -103,7 +122,8 @@ sub answers ($saw, %usage) {
     is($saw->{completion}{text}, 'hello', 'completion: text');
     is_deeply($saw->{embedding}{vectors}, [[0.5, -1], [0, 0.25]],
         'embedding: vectors');
-    is_deeply([sort @{ $saw->{models} }], ['gpt-4o-mini', 'o3'], 'models');
+    is_deeply([sort @{ $saw->{models} }], ['gpt-4o-mini', 'o3', 'out'],
+        'models');
     is($saw->{model}, 'o3', 'one model');
 
     for my $name (grep { $_ ne 'stream' } sort keys %usage) {
@@ -126,15 +146,46 @@ sub refusals ($saw) {
 }
 
 
+# The quotas that calls come near to.
+sub limits ($t, $saw) {
+    my $last = $saw->{last_tokens};
+
+    is(words($last->{text}), 3, '3 tokens are left: a call gives 3');
+    is("$last->{finish} $last->{usage}{completion_tokens}", 'length 3',
+        'and says so');
+    is($t->json('project', 'show', 'last')->{remaining}, '0',
+        'which leaves nothing');
+
+    my $deltas = delete $saw->{cut}{deltas};
+
+    is_deeply($saw->{cut}, { error => 'APIError',
+        code => 'insufficient_quota', attempts => 1 },
+        'a stream that is cut raises, and is not tried again')
+        or diag(explain($saw->{cut}));
+    cmp_ok($deltas, '>', 0, 'behind what it has said');
+    cmp_ok($deltas, '<', 20, 'far from its end');
+
+    is_deeply([sort @{ $saw->{both}{tokens} }], [1, 6],
+        'of two calls at once both are answered in the end');
+    cmp_ok($saw->{both}{attempts}, '>', 2, 'one of them was told to try again');
+    is($t->json('project', 'show', 'busy')->{spent}, '0.00007',
+        'and both are paid');
+}
+
+
 sub ledger ($t, $saw, %usage) {
     my $total = 0;
 
-    # upstream: 3 + 1 + 3 failures, 5 answers, 1 that spends; local: 4
-    # (a model, a list and an unknown path have no row)
-    my @rows = $t->wait_rows(17);
+    # upstream: 3 + 1 + 3 failures, 5 answers, 5 near a quota; local: 4
+    # (a model, a list and an unknown path have no row), and what of two calls
+    # at once was tried again
+    my $n = ROWS + $saw->{both}{attempts} - 2;
+    my @rows = $t->wait_rows($n);
 
-    is(@rows, 17, 'a row for each request that owns one');
-    is($t->sim->count, 13, 'the upstream saw thirteen');
+    is(@rows, $n, 'a row for each request that owns one');
+    is($t->sim->count, 17, 'the upstream saw seventeen');
+    is(scalar(grep { $_->{verdict} eq 'quota_in_use' } @rows),
+        $saw->{both}{attempts} - 2, 'the others were in use');
 
     my %rows = map { $_->{id} => $_ } @rows;
 
@@ -163,9 +214,11 @@ sub ledger ($t, $saw, %usage) {
 
 # The whole test file: @command runs the script.
 sub test (@command) {
-    my $t = AIGW->new(sim => ['--tokens', TOKENS]);
+    my $t = AIGW->new(sim => ['--tokens', TOKENS],
+        location => 'ai_gateway_quota_wait 100ms;');
 
     $t->run('model', 'set', $_) for 'gpt-4o-mini', 'o3';
+    $t->run('price', 'set', 'out', '--prompt', 0, '--completion', 10);
 
     my $saw = run($t, @command);
     my $prompt = int(($saw->{messages_bytes} + 3) / 4);   # as t/sim counts
@@ -177,9 +230,10 @@ sub test (@command) {
 
     answers($saw, %usage);
     refusals($saw);
+    limits($t, $saw);
     ledger($t, $saw, %usage);
 
-    $t->expect_rows(17);
+    $t->expect_rows(ROWS + $saw->{both}{attempts} - 2);
     $t->finish;
 }
 

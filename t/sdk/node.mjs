@@ -7,8 +7,8 @@
 
 import OpenAI from 'openai';
 
-const { AIGW_BASE_URL, AIGW_API_KEY, AIGW_SPENT_KEY, AIGW_NARROW_KEY } =
-    process.env;
+const { AIGW_BASE_URL, AIGW_API_KEY, AIGW_SPENT_KEY, AIGW_NARROW_KEY,
+    AIGW_LAST_KEY, AIGW_CUT_KEY, AIGW_BUSY_KEY } = process.env;
 
 const messages = [{ role: 'user', content: 'Say "hello", größer \u{1F44B}' }];
 const model = 'gpt-4o-mini';
@@ -61,6 +61,59 @@ async function stream(options) {
     }
 
     return seen;
+}
+
+
+async function lastTokens() {
+    const answer = await client(AIGW_LAST_KEY).chat.completions.create({
+        model: 'out', messages,
+    });
+
+    return {
+        text: answer.choices[0].message.content,
+        finish: answer.choices[0].finish_reason,
+        usage: answer.usage,
+        id: answer._request_id,
+    };
+}
+
+
+/* A stream that the upstream runs past its limit. */
+async function cut() {
+    attempts = 0;
+    let deltas = 0;
+
+    try {
+        const chunks = await client(AIGW_CUT_KEY).chat.completions.create({
+            model: 'out', messages, stream: true, max_tokens: 10,
+        });
+
+        for await (const chunk of chunks) {
+            deltas += Boolean(chunk.choices[0].delta.content);
+        }
+    } catch (error) {
+        return {
+            error: error.constructor.name, code: error.code, deltas, attempts,
+        };
+    }
+
+    return { error: null, deltas, attempts };
+}
+
+
+/* Two calls at once, of whose holds the quota pays one. */
+async function both() {
+    attempts = 0;
+
+    const answers = await Promise.all([1, 2].map(
+        () => client(AIGW_BUSY_KEY).chat.completions.create({
+            model: 'out', messages, max_tokens: 6,
+        })));
+
+    return {
+        tokens: answers.map(answer => answer.usage.completion_tokens),
+        attempts,
+    };
 }
 
 
@@ -139,6 +192,9 @@ console.log(JSON.stringify({
     upstream_500: await refusal(ask()),
     completion: await completion(),
     embedding: await embedding(),
+    cut: await cut(),
+    both: await both(),
+    last_tokens: await lastTokens(),
     messages_bytes: Buffer.byteLength(JSON.stringify(messages)),
     chat: await chat(),
     stream: await stream({}),

@@ -6,6 +6,7 @@ judges both. Keys come by the environment, never by the command line.
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 
@@ -65,6 +66,51 @@ def stream(**options):
     return seen
 
 
+def last_tokens():
+    answer = client(os.environ["AIGW_LAST_KEY"]).chat.completions.create(
+        model="out", messages=MESSAGES)
+
+    return {
+        "text": answer.choices[0].message.content,
+        "finish": answer.choices[0].finish_reason,
+        "usage": usage(answer),
+        "id": answer._request_id,
+    }
+
+
+def cut():
+    """A stream that the upstream runs past its limit."""
+    global attempts
+    attempts = 0
+    deltas = 0
+
+    try:
+        for chunk in client(os.environ["AIGW_CUT_KEY"]).chat.completions.create(
+                model="out", messages=MESSAGES, stream=True, max_tokens=10):
+            deltas += bool(chunk.choices[0].delta.content)
+    except openai.APIError as error:
+        return {"error": type(error).__name__, "code": error.code,
+                "deltas": deltas, "attempts": attempts}
+
+    return {"error": None, "deltas": deltas, "attempts": attempts}
+
+
+def both():
+    """Two calls at once, of whose holds the quota pays one."""
+    global attempts
+    attempts = 0
+
+    def one(_):
+        return client(os.environ["AIGW_BUSY_KEY"]).chat.completions.create(
+            model="out", messages=MESSAGES, max_tokens=6)
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(one, range(2)))
+
+    return {"tokens": [answer.usage.completion_tokens for answer in answers],
+            "attempts": attempts}
+
+
 def completion():
     answer = client().completions.create(model=MODEL, prompt="Say hello")
 
@@ -117,6 +163,9 @@ print(json.dumps({
     "upstream_500": refusal(ask()),
     "completion": completion(),
     "embedding": embedding(),
+    "cut": cut(),
+    "both": both(),
+    "last_tokens": last_tokens(),
     "messages_bytes": len(json.dumps(
         MESSAGES, ensure_ascii=False, separators=(",", ":")).encode()),
     "chat": chat(),

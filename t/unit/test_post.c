@@ -18,6 +18,7 @@ static void step(void);
 #include "aigw_ledger_post.c"
 
 #include "aigw_ledger_verify.h"
+#include "aigw_store_prune.h"
 #include "aigw_store_verify.h"
 #include "flight_env.h"
 
@@ -350,6 +351,33 @@ test_many(void)
 }
 
 
+/* Of a credit whose row is gone its name and amount are known. */
+static void
+test_pruned(void)
+{
+    aigw_row_t    row, again;
+    aigw_prune_t  prune = { .before_ms = aigw_time_now_ms() };
+
+    prune.before_ms -= prune.before_ms % 3600000;
+    credit(&row, 10, "old", 12);
+    row.time_ms = prune.before_ms - 1800000;
+    must(post(&row), "post", "");
+
+    while (!prune.done) {
+        must(aigw_store_prune(env_store, &prune, 0), "prune", "");
+    }
+
+    is_int(aigw_store_find_row(env_store, row.id, &again), AIGW_ENOTFOUND,
+           "a row that is gone");
+    is_int(env_sums(AIGW_ACCOUNT_PROJECT, 10).cost_nano, -12, "its sum stays");
+    credit(&again, 10, "old", 12);
+    is_int(post(&again), AIGW_EEXIST, "it is booked all the same");
+    is_int(again.cost_nano, -12, "with so much");
+    is_int(again.time_ms, 0, "nobody knows when");
+    is_int(findings(), 1, "all agrees, but for what was found before");
+}
+
+
 /* Somebody else leads and writes nothing. */
 static void
 test_unwritten(void)
@@ -366,14 +394,16 @@ test_unwritten(void)
     credit(&again, 8, "slow", 9);
     is_int(post(&again), AIGW_EEXIST, "and is there");
 
-    counters = calloc(1, sizeof(*counters) + 64);
-    counters = (void *) (((uintptr_t) counters + 63) & ~(uintptr_t) 63);
+    counters = mmap(NULL, sizeof(*counters), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(counters == MAP_FAILED ? AIGW_ENOMEM : AIGW_OK, "mmap", "");
     memcpy(counters->store, env_live->store, AIGW_STORE_ID_LEN);
     must(aigw_live_build_fill(counters, env_live_path, env_store), "fill", "");
     is_int(atomic_load(&aigw_live_slot(counters, AIGW_ACCOUNT_PROJECT, 8, 1)
                        ->spent.value), -9, "counters made anew have it");
     ok(aigw_live_slot(counters, AIGW_ACCOUNT_KEY, 0, 0) == NULL,
        "and no key of id 0");
+    munmap(counters, sizeof(*counters));
     aigw_live_dir_unlock(leader);
     is_int(findings(), 1, "all agrees, but for what was found before");
 }
@@ -417,6 +447,7 @@ main(void)
     test_deaths(0);
     test_deaths(1);
     test_many();
+    test_pruned();
     test_unwritten();
     test_direct();
     env_stop();

@@ -1,6 +1,6 @@
 /*
  * How many prompts a body has, and what is refused under a strict cap because
- * nothing bounds what it may cost. Threats Q11, A20, J01.
+ * nothing bounds what it may cost. Threats A20, J01.
  */
 
 #include "aigw_request.h"
