@@ -8,7 +8,6 @@
 
 
 #define NGX_AI_GATEWAY_TICK_MS      1000
-#define NGX_AI_GATEWAY_READER_TICKS 5
 #define NGX_AI_GATEWAY_EXIT_MS      1000   /* for the flusher's last pass */
 
 
@@ -24,7 +23,6 @@ static struct {
 
     aigw_err_t         flusher_error;   /* as last logged */
     ngx_uint_t         generation;      /* of the journal */
-    ngx_uint_t         ticks;
     char               live_path[AIGW_LIVE_PATH_LEN + 1];
     char               fault[AIGW_FAULT_LEN + 1];
 } worker;
@@ -185,6 +183,10 @@ ngx_ai_gateway_open_store(ngx_ai_gateway_main_conf_t *amcf,
     err = aigw_store_open((char *) amcf->store.data, AIGW_STORE_USAGE_WRITE,
                           &worker.store, fault);
 
+    if (err == AIGW_OK) {
+        aigw_store_stay(worker.store, 1);
+    }
+
     if (err == AIGW_OK
         && aigw_store_check_readers(worker.store, &cleared) == AIGW_OK
         && cleared)
@@ -285,7 +287,6 @@ ngx_ai_gateway_detach(void)
 static void
 ngx_ai_gateway_check(void)
 {
-    int         cleared;
     aigw_err_t  err, started;
 
     if (!aigw_store_is_current(worker.store)) {
@@ -297,14 +298,7 @@ ngx_ai_gateway_check(void)
         return;
     }
 
-    if (++worker.ticks % NGX_AI_GATEWAY_READER_TICKS == 0) {
-        err = aigw_store_check_readers(worker.store, &cleared);
-        if (err != AIGW_OK) {
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "ai_gateway: cannot check reader slots: %s",
-                          aigw_strerror(err));
-        }
-    }
+    aigw_store_stay(worker.store, !ngx_exiting);
 
     err = ngx_ai_gateway_flusher_error();
 

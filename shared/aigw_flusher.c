@@ -23,6 +23,7 @@
 
 #define AIGW_FLUSHER_FULL          (AIGW_JOURNAL_RECORDS / 4)
 #define AIGW_FLUSHER_FOLLOW_MS     250    /* between tries to be leader */
+#define AIGW_FLUSHER_READERS_MS    5000   /* between looks for dead ones */
 #define AIGW_FLUSHER_LAST_MS       10
 #define AIGW_FLUSHER_LAST_TRIES    20
 
@@ -34,6 +35,7 @@ typedef struct {
     pid_t                  worker;
     unsigned               interval_ms;
     int64_t                due_ms;
+    int64_t                readers_ms;
 } aigw_flusher_life_t;
 
 
@@ -160,6 +162,26 @@ aigw_flusher_is_over(const aigw_flusher_life_t *f)
 }
 
 
+/* Here, for to clear one takes LMDB's lock, which waits for a frozen disk. */
+static void
+aigw_flusher_clear_readers(aigw_flusher_life_t *f)
+{
+    int         cleared;
+    int64_t     now_ms = aigw_flusher_now_ms();
+    aigw_err_t  err;
+
+    if (now_ms < f->readers_ms) {
+        return;
+    }
+
+    f->readers_ms = now_ms + AIGW_FLUSHER_READERS_MS;
+    err = aigw_store_check_readers(f->drainer.store, &cleared);
+
+    /* tried again: what is left costs slots and old pages */
+    (void) err;
+}
+
+
 /* Until told to end by the worker, or by its death: either sends the signal,
    which is blocked but for here. */
 static void
@@ -174,6 +196,7 @@ aigw_flusher_live(aigw_flusher_life_t *f)
 
     while (!aigw_flusher_is_over(f)) {
         wait_ms = aigw_flusher_step(f);
+        aigw_flusher_clear_readers(f);
         wait.tv_sec = wait_ms / 1000;
         wait.tv_nsec = (long) (wait_ms % 1000) * 1000000;
         (void) sigtimedwait(&wake, NULL, &wait);

@@ -1,5 +1,5 @@
-# No room: the disk below the store is full, or LMDB's map of it is. 503 in
-# JSON, nothing upstream, one line of each worker that says why. What was
+# No room: the disk below the store is full or frozen, or LMDB's map is full.
+# 503 in JSON, nothing upstream, one line of each worker that says why. What was
 # charged stays charged, and with room again every call has its row, without a
 # restart. Threats S09, S10; design I4.
 
@@ -11,6 +11,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use AIGW;
+use AIGW::Disk;
 
 use constant { CALLS => 5000, COST => 250_000, WORKERS => 2 };
 
@@ -270,6 +271,36 @@ subtest 'S09 the map is full' => sub {
         0, 'with a larger map there is room');
     is(call($t, $key)->status, 200, 'calls go on in it');
     is($t->stop, 0, 'nginx ends');
+    $t->clean;
+};
+
+
+# What reads the store while it is frozen must store nothing there, or a worker
+# waits for the thaw. t/torture/disk.pl does it for longer, under load.
+subtest 'I5 the disk is frozen' => sub {
+    my $t = AIGW->new(start => 0);
+    my $key = $t->project('alice');
+    my $disk = AIGW::Disk->mount($t, 16)
+        // plan skip_all => 'nothing can be mounted here';
+
+    $t->configure;
+    $t->start;
+    is($t->chat($key)->status, 200, 'a call');
+    $disk->freeze;
+
+    my $start = time;
+    my @status = map {
+        ($t->request(key => $key, method => 'GET', path => '/v1/models')
+            ->status // 0, $t->chat($key, model => "m$_")->status // 0)
+    } 1 .. 5;
+
+    cmp_ok(time - $start, '<', 1, 'nobody waits');
+    $disk->thaw;
+    is_deeply(\@status, [(200) x 10], 'all are answered');
+    is(scalar(grep { defined $_->{settled} } $t->wait_rows(6)), 6,
+        'each call has its row');
+    is($t->stop, 0, 'nginx ends');
+    $disk->umount;
     $t->clean;
 };
 
