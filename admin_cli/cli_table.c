@@ -156,7 +156,7 @@ const cli_command_t  cli_commands[] = {
     { "store", "import", cmd_store_import, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(ARG("FILE", CLI_TEXT, "of an export, or - for stdin")), NULL,
       "read an export into a store that `init` has just made",
-      "aigw --store /var/lib/aigw2 store import aigw.jsonl --yes",
+      "aigw store import aigw.jsonl --store /var/lib/aigw2 --yes",
       "path,lines,rows", NULL, NULL, 0 },
 
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,

@@ -116,7 +116,14 @@ call(aigw_journal_t *journal, uint64_t n)
 {
     unsigned             flight, which;
     aigw_row_t           row;
-    aigw_price_t         price = { .version = 1 };
+    aigw_price_t         price = {
+        .version = 1,
+        .prompt_nano = PRICE * INT64_C(1000000),
+        .completion_nano = PRICE * INT64_C(1000000),
+        .cached_nano = AIGW_PRICE_NONE,
+        .cache_write_nano = AIGW_PRICE_NONE,
+        .reasoning_nano = AIGW_PRICE_NONE
+    };
     aigw_live_account_t  account[AIGW_LIVE_LEVELS];
 
     make_row(&row, n, aigw_time_now_ms());

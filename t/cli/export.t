@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use POSIX qw(strftime);
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -67,6 +68,14 @@ my @reports = (['user', 'list'], ['project', 'list'], ['key', 'list'],
     ['model', 'list'], ['price', 'list'], ['upstream', 'list'],
     ['setting', 'list'], ['log', 'list'], ['usage', 'show'],
     map { ['usage', 'show', '--by', $_] } qw(day model key user project));
+
+# Now, to the millisecond, as text.
+sub moment {
+    my $time = Time::HiRes::time();
+
+    return strftime('%Y-%m-%dT%H:%M:%S', gmtime $time)
+        . sprintf('.%03dZ', ($time - int $time) * 1000);
+}
 
 sub reports { return { map { ("@$_" => json(@$_)) } @reports } }
 
@@ -135,6 +144,21 @@ like(aigw('explain', '--key', 'laptop', '--project', $project->{id}, '--model',
 is(json('project', 'credit', $project->{id}, '0.5', '--id', 'c1',
     '--yes')->{booked}, JSON::PP::false, 'a credit has been booked');
 is(json('user', 'create', 'eve')->{id}, 4, 'no id comes twice');
+
+# So it is when its row is pruned, and after another move.
+
+usleep(2000);
+is(json('store', 'prune', '--before', moment(), '--yes')->{rows_left}, 0,
+    'all rows are pruned');
+spew("$dir/bare", aigw('store', 'export')->{out});
+new_store();
+json('store', 'import', "$dir/bare", '--yes');
+is(aigw('store', 'export')->{out}, slurp("$dir/bare"), '... the same text');
+is(json('store', 'verify')->{findings}, 0, '... sound');
+is(json('project', 'credit', $project->{id}, '0.5', '--id', 'c1',
+    '--yes')->{booked}, JSON::PP::false, '... the credit is still known');
+is(json('usage', 'show')->{cost}, $is->{'usage show'}{cost}, '... and counts');
+$ENV{AIGW_STORE} = $to;
 
 # The key of the upstream is sealed by the other store's key file.
 

@@ -198,6 +198,22 @@ $row = $t->row($r);
 isnt($row->{settled}, 'exact', 'Q19 is not called exact');
 cmp_ok(AIGW::Check::nano($row->{cost}), '>', 0, 'Q19 and not free');
 
+# Q29: a price that is changed meanwhile is the next call's.
+$t->sim->script(@sse, pieces => [$text, $usage, $done], gates => [1]);
+$c = $t->stream($key);
+$c->wait_for(qr/\n\n/);
+$t->json('price', 'set', 'gpt-4o-mini', '--prompt', 1000, '--completion', 1000);
+sleep 0.1;
+$t->sim->go;
+$row = $t->row($c->response);
+is_deeply([@$row{qw(cost settled price_version)}], ['0.00026', 'exact', 1],
+    'Q29 a price that is changed while a stream runs: its row has the old one');
+$t->sim->script(@sse, body => "$text$usage$done");
+$row = $t->row($t->stream($key)->response);
+is_deeply([@$row{qw(cost price_version)}], ['0.026', 2],
+    'Q29 the next one has the new one');
+$t->json('price', 'delete', 'gpt-4o-mini', '--yes');
+
 # J22: no usage at all.
 $t->sim->script(@sse, body => "$text$done");
 $r = $t->stream($key)->response;
