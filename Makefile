@@ -31,8 +31,9 @@ FUZZ    := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/
 MODULE  := $(wildcard ngx_ai_gateway_module/*.c ngx_ai_gateway_module/*.h)
 
 # Which of the tests run beside each other stands in t/testrules.yml. They wait
-# more than they compute: one more than there are cores.
-PROVE     := prove --nocolor -j $(shell echo $$(($$(nproc) + 1)))
+# more than they compute: one more than there are cores. Each may want 64 MiB
+# for live segments, which is all there is in many a container.
+PROVE     := prove --nocolor -j $(shell df --output=avail /run /dev/shm | awk -v n=$$(nproc) 'BEGIN { n++ } NR > 1 && $$1 < n * 65536 { n = int($$1 / 65536) } END { print n < 1 ? 1 : n }')
 
 # All tests but those that start nothing of ours, or look after themselves.
 ASAN      := $(BUILD)/asan

@@ -235,9 +235,10 @@ ngx_int_t ngx_ai_gateway_authenticate(ngx_http_request_t *r,
 ngx_uint_t ngx_ai_gateway_has_key(u_char *text, size_t len);
 
 /* ngx_ai_gateway_body.c: reads the body and goes over it; it is edited by
-   ngx_ai_gateway_splice.c */
+   ngx_ai_gateway_splice.c. access: what has just been seen, good for a body
+   that is there already. NGX_DONE: r may be gone. */
 ngx_int_t ngx_ai_gateway_read_body(ngx_http_request_t *r,
-    ngx_ai_gateway_ctx_t *ctx);
+    ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access);
 ngx_int_t ngx_ai_gateway_splice_body(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
 

@@ -242,7 +242,6 @@ ngx_ai_gateway_refuse_url(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 static ngx_int_t
 ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
-    ngx_int_t                      rc;
     ngx_str_t                      allow;
     aigw_access_t                  access;
     const ngx_ai_gateway_route_t  *route;
@@ -288,13 +287,7 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     ctx->strict = access.cap_strict;
 
-    /* a body that is there already is judged within this call */
-
-    ctx->access = &access;
-    rc = ngx_ai_gateway_read_body(r, ctx);
-    ctx->access = NULL;
-
-    return rc;
+    return ngx_ai_gateway_read_body(r, ctx, &access);
 }
 
 

@@ -35,7 +35,8 @@ ngx_ai_gateway_kind(ngx_ai_gateway_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_ai_gateway_read_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
+ngx_ai_gateway_read_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    const aigw_access_t *access)
 {
     ngx_int_t  rc;
 
@@ -43,7 +44,9 @@ ngx_ai_gateway_read_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     aigw_request_init(&ctx->scan.request, ngx_ai_gateway_kind(ctx),
                       ctx->strict);
 
+    ctx->access = access;
     rc = ngx_http_read_client_request_body(r, ngx_ai_gateway_body_handler);
+    ctx->access = NULL;
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         ctx->state = NGX_AI_GATEWAY_ANSWERED;

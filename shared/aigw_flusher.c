@@ -23,6 +23,7 @@
 
 #define AIGW_FLUSHER_FULL          (AIGW_JOURNAL_RECORDS / 4)
 #define AIGW_FLUSHER_FOLLOW_MS     250    /* between tries to be leader */
+#define AIGW_FLUSHER_BUSY          8
 #define AIGW_FLUSHER_READERS_MS    5000   /* between looks for dead ones */
 #define AIGW_FLUSHER_LAST_MS       10
 #define AIGW_FLUSHER_LAST_TRIES    20
@@ -34,6 +35,7 @@ typedef struct {
     aigw_flusher_t        *shared;
     pid_t                  worker;
     unsigned               interval_ms;
+    unsigned               busy;          /* tries in vain, one after another */
     int64_t                due_ms;
     int64_t                readers_ms;
 } aigw_flusher_life_t;
@@ -117,7 +119,15 @@ aigw_flusher_step(aigw_flusher_life_t *f)
         }
     }
 
-    atomic_store(&f->shared->error, err == AIGW_EBUSY ? AIGW_OK : (int) err);
+    /* two whose disk is full take turns: only who leads for a while is well */
+    f->busy = err == AIGW_EBUSY ? f->busy + 1 : 0;
+
+    if (f->busy == 0) {
+        atomic_store(&f->shared->error, (int) err);
+
+    } else if (f->busy >= AIGW_FLUSHER_BUSY) {
+        atomic_store(&f->shared->error, AIGW_OK);
+    }
 
     return d->leader != -1 ? f->interval_ms / 4 + 1 : AIGW_FLUSHER_FOLLOW_MS;
 }

@@ -3,6 +3,7 @@
  * against those before it. All in the one transaction of the import.
  */
 
+#include <openssl/crypto.h>
 #include <string.h>
 
 #include "aigw_store_line.h"
@@ -149,7 +150,8 @@ add_key(aigw_store_import_t *m)
     if (!is_free(m, key->hash)
         || (key->old_until_ms != 0
             && (!is_free(m, key->old_hash)
-                || memcmp(key->hash, key->old_hash, AIGW_KEY_HASH_LEN) == 0)))
+                || CRYPTO_memcmp(key->hash, key->old_hash,
+                                 AIGW_KEY_HASH_LEN) == 0)))
     {
         return aigw_store_import_fault(m, AIGW_EEXIST,
                                        "its hash is another key's");
