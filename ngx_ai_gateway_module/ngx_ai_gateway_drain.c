@@ -193,13 +193,34 @@ ngx_ai_gateway_reading(ngx_http_request_t *r)
 }
 
 
+/* The client's end is the call's. To end a request nginx ends its upstream
+   first, and that gives a request up which nobody else holds: this does. */
+static void
+ngx_ai_gateway_leaving(ngx_http_request_t *r)
+{
+    if (r->upstream->cleanup == NULL) {
+        ngx_http_test_reading(r);
+        return;
+    }
+
+    r->main->count++;
+
+    ngx_http_test_reading(r);
+
+    if (r->cleanup != NULL) {
+        /* still there, and nobody has ended anything */
+        r->main->count--;
+    }
+}
+
+
 void
 ngx_ai_gateway_watch_client(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     if (ctx->leave) {
         /* nginx was told to read on (proxy_ignore_client_abort); here a client
            that leaves ends its call, also before the first byte */
-        r->read_event_handler = ngx_http_test_reading;
+        r->read_event_handler = ngx_ai_gateway_leaving;
 
     } else if (r->stream != NULL) {
         r->read_event_handler = ngx_ai_gateway_reading;

@@ -14,6 +14,9 @@ use Time::HiRes qw(time sleep);
 use AIGW;
 use AIGW::HTTP2;
 
+# what nginx has given back is not to be read
+$ENV{MALLOC_PERTURB_} = 165;
+
 # An upstream that takes no connection: its backlog is full.
 my $deaf = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
 my @knocking = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
