@@ -169,8 +169,9 @@ typedef struct {
 /* ngx_ai_gateway_module.c: directives, registration */
 extern ngx_module_t  ngx_ai_gateway_module;
 
-/* ngx_ai_gateway_flusher.c: start begins it if it is not there, stop lets it
-   make a last pass and waits for that so long at most. */
+/* ngx_ai_gateway_flusher.c: start begins it if it is not there (it forks: not
+   on a request's way), stop lets it make a last pass and waits for that so long
+   at most. */
 aigw_err_t ngx_ai_gateway_flusher_start(ngx_ai_gateway_main_conf_t *amcf,
     const char *live_path);
 void ngx_ai_gateway_flusher_stop(ngx_msec_t wait_ms);

@@ -11,8 +11,9 @@
 #define NGX_AI_GATEWAY_DRAIN_MS     60000
 #define NGX_AI_GATEWAY_DRAIN_BYTES  (4 * 1024 * 1024)
 
-/* How much of an answer in a temporary file is read for it at once. */
-#define NGX_AI_GATEWAY_REST_BYTES   (16 * 1024 * 1024)
+/* How much of an answer in a temporary file is read for it at once: others wait
+   meanwhile, for a millisecond or so. What is longer is estimated. */
+#define NGX_AI_GATEWAY_REST_BYTES   (1024 * 1024)
 
 
 extern ngx_module_t  ngx_http_copy_filter_module;

@@ -30,7 +30,7 @@ use AIGW::Probe;
 
 use constant { WORKERS => 2, LIMIT_MS => 20, BACK_S => 5, DISK_MB => 256 };
 
-plan skip_all => 'root mounts' if $> != 0;
+plan skip_all => 'needs root: it mounts' if $> != 0;
 
 my $stop_seconds = $ENV{STOP_SECONDS} // 60;
 my $evidence = $ENV{EVIDENCE} // "$AIGW::root/t/evidence/disk-"
