@@ -27,6 +27,8 @@
 #define CLI_NEXT_LEN     511          /* the next step suggested */
 #define CLI_LIST_DEFAULT 100
 #define CLI_LIST_MAX     1000
+#define CLI_MESSAGE_LEN  511          /* what went wrong */
+#define CLI_HINT_LEN     255
 
 
 /* What the shell sees; main.c prints this very table in its help. */
@@ -88,6 +90,15 @@ typedef struct {
 
 typedef struct cli_s  cli_t;
 
+/* Who has a command run that is at no shell: a request to `aigw serve`. Then
+   nothing is printed and nobody is asked. */
+typedef struct {
+    uint64_t      user_id;            /* only what is this user's; 0: all */
+    const char   *field;              /* at fault, as an option's name */
+    char          message[CLI_MESSAGE_LEN + 1];
+    char          hint[CLI_HINT_LEN + 1];
+} cli_caller_t;
+
 /* What must be true before a command runs. */
 #define CLI_NEEDS_STORE  0x01         /* control for reading */
 #define CLI_NEEDS_WRITE  0x0b         /* and for writing */
@@ -131,6 +142,7 @@ struct cli_s {
 
     aigw_store_t         *store;
     aigw_live_t          *live;       /* once cli_report has found one */
+    cli_caller_t         *caller;     /* NULL: a shell */
     cJSON                *answer;     /* printed at the end */
     char                  next[CLI_NEXT_LEN + 1];
 };
@@ -181,7 +193,7 @@ typedef struct {
 
 void cli_suggest(cli_suggest_t *suggest, const char *candidate);
 
-/* cli_error.c: what goes to stderr. hint may be NULL. */
+/* cli_error.c: what goes to stderr, or to the caller. hint may be NULL. */
 cli_exit_t cli_fail(const cli_t *cli, cli_exit_t code, const char *hint,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A store's error about `what` ("user") named `which`, or NULL for none. */
@@ -222,7 +234,8 @@ int cli_is_number(const char *name, const cJSON *value);
 /* cli_secret.c: what must not be seen. */
 void cli_harden(void);
 /* One line of stdin (asked for without echo on a terminal) or of file;
-   empty where there is none. Caller cleanses. */
+   empty where there is none. Of a caller, file is the secret itself. The one
+   who asks cleanses it. */
 cli_exit_t cli_read_secret(const cli_t *cli, const char *file,
     const char *prompt, char secret[AIGW_SECRET_MAX + 1]);
 /* The store's master key. Caller cleanses. */
@@ -278,7 +291,12 @@ int cli_interrupted(void);
 cli_exit_t cli_pause(const cli_t *cli, unsigned ms);
 int cli_shows_progress(const cli_t *cli);
 
-/* cli_find.c: things by name or id; they explain what they do not find. */
+/* cli_find.c: things by name or id; they explain what they do not find. What
+   is not the caller's is not found. */
+/* Whose things alone count, or 0. */
+uint64_t cli_scope(const cli_t *cli);
+/* Is the project the caller's? */
+int cli_is_mine(const cli_t *cli, uint64_t project_id);
 cli_exit_t cli_find_user(const cli_t *cli, const char *which,
     aigw_user_t *user);
 cli_exit_t cli_find_project(const cli_t *cli, const char *which,
@@ -309,6 +327,8 @@ typedef struct {
                          void *things, size_t max, size_t *n);
     cli_exit_t   (*add)(const cli_t *cli, cJSON *object, const void *thing);
     void         (*cursor)(const void *thing, char text[CLI_CURSOR_LEN + 1]);
+    /* Is it the caller's? NULL: all are. */
+    int          (*mine)(const cli_t *cli, const void *thing);
 } cli_lister_t;
 
 /* Answers with a list; `of` is handed on. */

@@ -11,9 +11,6 @@
 #include "cli.h"
 
 
-#define MESSAGE_MAX  511
-
-
 static const struct {
     cli_exit_t   code;
     const char  *name;
@@ -65,13 +62,21 @@ cli_exit_t
 cli_fail(const cli_t *cli, cli_exit_t code, const char *hint,
     const char *format, ...)
 {
-    char      message[MESSAGE_MAX + 1], *text;
+    char      message[CLI_MESSAGE_LEN + 1], *text;
     cJSON    *object, *error;
     va_list   args;
 
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
+
+    if (cli->caller != NULL) {
+        memcpy(cli->caller->message, message, sizeof(message));
+        snprintf(cli->caller->hint, sizeof(cli->caller->hint), "%s",
+                 hint ? hint : "");
+
+        return code;
+    }
 
     if (cli->format != CLI_JSON) {
         fprintf(stderr, "aigw: %s\n", message);
@@ -133,7 +138,7 @@ cli_warn(const cli_t *cli, const char *format, ...)
 {
     va_list  args;
 
-    if (cli->quiet) {
+    if (cli->quiet || cli->caller != NULL) {
         return;
     }
 

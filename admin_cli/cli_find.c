@@ -9,12 +9,40 @@
 #define BATCH  64
 
 
+uint64_t
+cli_scope(const cli_t *cli)
+{
+    return cli->caller ? cli->caller->user_id : 0;
+}
+
+
+/* Nobody learns what others have: it is as if it were not there. */
+static aigw_err_t
+scope(const cli_t *cli, aigw_err_t err, uint64_t user_id)
+{
+    return err == AIGW_OK && cli_scope(cli) != 0 && user_id != cli_scope(cli)
+           ? AIGW_ENOTFOUND : err;
+}
+
+
+int
+cli_is_mine(const cli_t *cli, uint64_t project_id)
+{
+    aigw_project_t  project;
+
+    return cli_scope(cli) == 0
+           || (cli_get_project(cli, project_id, &project) == AIGW_OK
+               && project.user_id == cli_scope(cli));
+}
+
+
 cli_exit_t
 cli_find_user(const cli_t *cli, const char *which, aigw_user_t *user)
 {
     aigw_err_t  err;
 
     err = aigw_store_find_user(cli->store, cli_str(which), user);
+    err = scope(cli, err, user->id);
 
     return err == AIGW_OK ? CLI_OK : cli_fail_store(cli, err, "user", which);
 }
@@ -26,6 +54,7 @@ cli_find_project(const cli_t *cli, const char *which, aigw_project_t *project)
     aigw_err_t  err;
 
     err = aigw_store_find_project(cli->store, cli_str(which), project);
+    err = scope(cli, err, project->user_id);
 
     return err == AIGW_OK ? CLI_OK
                           : cli_fail_store(cli, err, "project", which);
@@ -51,7 +80,9 @@ find_key_anywhere(const cli_t *cli, const char *name, aigw_key_t *key)
         err = aigw_store_list_keys(cli->store, 0, before, keys, BATCH, &n);
 
         for (i = 0; err == AIGW_OK && i < n; i++) {
-            if (strcmp(keys[i].name, name) == 0) {
+            if (strcmp(keys[i].name, name) == 0
+                && cli_is_mine(cli, keys[i].project_id))
+            {
                 *key = keys[i];
                 found++;
             }
@@ -89,6 +120,10 @@ cli_find_key(const cli_t *cli, const aigw_project_t *project,
 
     err = aigw_store_find_key(cli->store, project ? project->id : 0,
                               cli_str(which), key);
+
+    if (err == AIGW_OK && !cli_is_mine(cli, key->project_id)) {
+        err = AIGW_ENOTFOUND;
+    }
 
     return err == AIGW_OK ? CLI_OK : cli_fail_store(cli, err, "key", which);
 }
@@ -169,6 +204,7 @@ cli_is_gone(const cli_t *cli, aigw_account_kind_t kind, const char *which,
     aigw_gone_t  gone;
 
     return cli_parse_cursor_id(which, id) == AIGW_OK
+           && cli_scope(cli) == 0
            && aigw_store_find_gone(cli->store, kind, *id, &gone) == AIGW_OK;
 }
 

@@ -46,6 +46,45 @@ set_next(cli_t *cli, const char *cursor)
 }
 
 
+/* *n of at most max things behind `from`, those that are the caller's. */
+static aigw_err_t
+read_things(const cli_t *cli, const cli_lister_t *lister, const void *of,
+    const char *from, char *things, size_t max, size_t *n)
+{
+    char        cursor[CLI_CURSOR_LEN + 1], *thing;
+    size_t      i, got, room;
+    aigw_err_t  err;
+
+    *n = 0;
+
+    for ( ;; ) {
+        room = max - *n;
+        thing = things + *n * lister->size;
+        got = 0;
+        err = lister->list(cli, of, from, thing, room, &got);
+
+        if (err != AIGW_OK || got == 0 || lister->mine == NULL) {
+            *n += got;
+            return err;
+        }
+
+        lister->cursor(thing + (got - 1) * lister->size, cursor);
+        from = cursor;
+
+        for (i = 0; i < got; i++, thing += lister->size) {
+            if (lister->mine(cli, thing)) {
+                memmove(things + *n * lister->size, thing, lister->size);
+                (*n)++;
+            }
+        }
+
+        if (got < room || *n == max) {
+            return AIGW_OK;
+        }
+    }
+}
+
+
 cli_exit_t
 cli_list(cli_t *cli, const cli_lister_t *lister, const void *of)
 {
@@ -63,9 +102,7 @@ cli_list(cli_t *cli, const cli_lister_t *lister, const void *of)
     from = cli_option(cli, "cursor")->text;
 
     things = cJSON_malloc((limit + 1) * lister->size);
-    n = 0;
-
-    err = lister->list(cli, of, from, things, limit + 1, &n);
+    err = read_things(cli, lister, of, from, things, limit + 1, &n);
     code = CLI_OK;
 
     if (err == AIGW_EINVAL && from != NULL) {

@@ -200,7 +200,10 @@ cli_read_secret(const cli_t *cli, const char *file, const char *prompt,
     code = CLI_OK;
     line[0] = '\0';
 
-    if (file != NULL) {
+    if (cli->caller != NULL) {
+        snprintf(line, sizeof(line), "%s", file ? file : "");
+
+    } else if (file != NULL) {
         code = read_file(cli, file, line, sizeof(line));
 
     } else if (isatty(STDIN_FILENO)) {

@@ -274,7 +274,12 @@ cli_convert(const cli_t *cli, const cli_option_t *option, const char *text,
         return CLI_OK;
     }
 
-    positional = option->value == option->name;
+    positional = option->value == option->name || cli->caller != NULL;
+
+    if (cli->caller != NULL) {
+        cli->caller->field = option->name;
+    }
+
     hint = option->kind == CLI_CHOICE ? option->value
                                       : kinds[option->kind].hint;
 

@@ -292,6 +292,13 @@ cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
 }
 
 
+static int
+is_mine(const cli_t *cli, const void *thing)
+{
+    return cli_is_mine(cli, ((const aigw_key_t *) thing)->project_id);
+}
+
+
 cli_exit_t
 cmd_key_list(cli_t *cli)
 {
@@ -299,7 +306,8 @@ cmd_key_list(cli_t *cli)
     aigw_project_t             project;
     const aigw_project_t      *of;
     static const cli_lister_t  lister = {
-        "keys", sizeof(aigw_key_t), list_keys, add_listed, cursor_of
+        "keys", sizeof(aigw_key_t), list_keys, add_listed, cursor_of,
+        is_mine
     };
 
     code = find_project(cli, &project, &of);

@@ -190,6 +190,7 @@ cmd_log_filter(const cli_t *cli, aigw_row_filter_t *filter)
 
     memset(filter, 0, sizeof(aigw_row_filter_t));
     filter->status = -1;
+    filter->user_id = cli_scope(cli);
 
     text = cli_option(cli, "tag")->text;
 
@@ -304,7 +305,7 @@ cmd_log_list(cli_t *cli)
     cli_exit_t                 code;
     aigw_row_filter_t          filter;
     static const cli_lister_t  lister = {
-        "rows", sizeof(aigw_row_t), list_rows, cmd_log_add, cursor_of
+        "rows", sizeof(aigw_row_t), list_rows, cmd_log_add, cursor_of, NULL
     };
 
     code = cmd_log_filter(cli, &filter);

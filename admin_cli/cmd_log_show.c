@@ -280,6 +280,12 @@ cmd_log_find(cli_t *cli, const char *text, aigw_row_t *row)
         err = aigw_store_find_row(cli->store, id, row);
     }
 
+    if (err == AIGW_OK && cli_scope(cli) != 0
+        && row->user_id != cli_scope(cli))
+    {
+        err = AIGW_ENOTFOUND;
+    }
+
     hint = err == AIGW_ENOTFOUND ? cmd_prune_hint(cli, id) : NULL;
 
     if (hint != NULL) {

@@ -245,7 +245,8 @@ cli_exit_t
 cmd_model_list(cli_t *cli)
 {
     static const cli_lister_t  lister = {
-        "models", AIGW_MODEL_MAX + 1, list_models, add_model, cursor_of
+        "models", AIGW_MODEL_MAX + 1, list_models, add_model, cursor_of,
+        NULL
     };
 
     return cli_list(cli, &lister, NULL);

@@ -132,7 +132,7 @@ cmd_price_list(cli_t *cli)
 {
     static const cli_lister_t  lister = {
         "prices", sizeof(aigw_price_entry_t), list_prices, add_price,
-        cursor_of
+        cursor_of, NULL
     };
 
     return cli_list(cli, &lister, NULL);

@@ -1,5 +1,6 @@
 /* aigw project: a scene that spends, with its keys. */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "aigw_limit.h"
@@ -10,6 +11,8 @@
 
 #define OWNER      "admin"            /* made by store init */
 #define FIRST_KEY  "default"
+
+#define BATCH      64
 
 #define ABORT      "abort"            /* --disconnect */
 #define STRICT     "strict"           /* --cap */
@@ -147,6 +150,90 @@ take_manners(const cli_t *cli, aigw_project_t *project)
 }
 
 
+/* The user whom a new project belongs to. */
+static cli_exit_t
+new_owner(const cli_t *cli, aigw_user_t *user)
+{
+    char         id[CLI_TEXT_LEN];
+    const char  *owner;
+
+    owner = cli_option(cli, "user")->text;
+
+    if (owner == NULL && cli_scope(cli) != 0) {
+        snprintf(id, sizeof(id), "%" PRIu64, cli_scope(cli));
+        owner = id;
+    }
+
+    return cli_find_user(cli, owner ? owner : OWNER, user);
+}
+
+
+/* What the projects of a user may spend in all. */
+static aigw_err_t
+sum_quotas(const cli_t *cli, uint64_t user_id, int64_t *nano)
+{
+    size_t           i, n;
+    uint64_t         before = 0;
+    aigw_err_t       err;
+    aigw_project_t  *projects;
+
+    projects = cJSON_malloc(BATCH * sizeof(aigw_project_t));
+    *nano = 0;
+
+    do {
+        n = 0;
+        err = aigw_store_list_projects(cli->store, before, projects, BATCH,
+                                       &n);
+
+        for (i = 0; err == AIGW_OK && i < n; i++) {
+            if (projects[i].user_id == user_id) {
+                *nano = cli_sum(*nano, projects[i].quota_nano
+                                == AIGW_UNLIMITED ? INT64_MAX
+                                : projects[i].quota_nano);
+            }
+
+            before = projects[i].id;
+        }
+
+    } while (err == AIGW_OK && n == BATCH);
+
+    cJSON_free(projects);
+
+    return err;
+}
+
+
+/* Members give out what is theirs: all their projects together get no more
+   than they have. Admins do as they like. */
+static cli_exit_t
+check_share(const cli_t *cli, const aigw_user_t *user, int64_t quota_nano)
+{
+    int64_t     given;
+    aigw_err_t  err;
+
+    if (cli_scope(cli) == 0 || user->quota_nano == AIGW_UNLIMITED) {
+        return CLI_OK;
+    }
+
+    err = sum_quotas(cli, user->id, &given);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "projects", NULL);
+    }
+
+    if (quota_nano != AIGW_UNLIMITED && given <= user->quota_nano
+        && quota_nano <= user->quota_nano - given)
+    {
+        return CLI_OK;
+    }
+
+    cli->caller->field = "quota";
+
+    return cli_fail(cli, CLI_DENIED, "ask an admin for more, or delete a"
+                    " project", "your projects together would have more than"
+                    " your own quota");
+}
+
+
 cli_exit_t
 cmd_project_create(cli_t *cli)
 {
@@ -156,11 +243,8 @@ cmd_project_create(cli_t *cli)
     cli_exit_t       code;
     aigw_user_t      user;
     aigw_project_t   project = { 0 };
-    const char      *owner;
 
-    owner = cli_option(cli, "user")->text;
-
-    code = cli_find_user(cli, owner ? owner : OWNER, &user);
+    code = new_owner(cli, &user);
     if (code != CLI_OK) {
         return code;
     }
@@ -172,6 +256,11 @@ cmd_project_create(cli_t *cli)
     (void) cli_take_limits(cli, &project.quota_nano, &project.expires_ms,
                            project.models);
     (void) take_manners(cli, &project);
+
+    code = check_share(cli, &user, project.quota_nano);
+    if (code != CLI_OK) {
+        return code;
+    }
 
     snprintf(key.name, sizeof(key.name), "%s", FIRST_KEY);
     cli_no_limits(&key.quota_nano, &key.expires_ms, key.models);
@@ -231,12 +320,20 @@ cursor_of(const void *thing, char text[CLI_CURSOR_LEN + 1])
 }
 
 
+static int
+is_mine(const cli_t *cli, const void *thing)
+{
+    return cli_scope(cli) == 0
+           || ((const aigw_project_t *) thing)->user_id == cli_scope(cli);
+}
+
+
 cli_exit_t
 cmd_project_list(cli_t *cli)
 {
     static const cli_lister_t  lister = {
         "projects", sizeof(aigw_project_t), list_projects, add_listed,
-        cursor_of
+        cursor_of, is_mine
     };
 
     cli_report(cli);

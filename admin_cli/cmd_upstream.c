@@ -192,7 +192,7 @@ cmd_upstream_list(cli_t *cli)
 {
     static const cli_lister_t  lister = {
         "upstreams", sizeof(aigw_upstream_t), list_upstreams, add_upstream,
-        cursor_of
+        cursor_of, NULL
     };
 
     return cli_list(cli, &lister, NULL);

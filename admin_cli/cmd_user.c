@@ -96,7 +96,7 @@ cli_exit_t
 cmd_user_list(cli_t *cli)
 {
     static const cli_lister_t  lister = {
-        "users", sizeof(aigw_user_t), list_users, add_listed, cursor_of
+        "users", sizeof(aigw_user_t), list_users, add_listed, cursor_of, NULL
     };
 
     cli_report(cli);
