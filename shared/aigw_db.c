@@ -335,11 +335,11 @@ int
 aigw_db_get(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key,
     aigw_db_value_t *value)
 {
+    MDB_dbi  dbi;
     MDB_val  k = aigw_db_val(key), v;
 
-    if (txn->err == AIGW_OK && key->len > 0
-        && aigw_db_found(txn, mdb_get(txn->mdb, txn->db->tables[table], &k,
-                                      &v)))
+    if (key->len > 0 && aigw_db_table(txn, table, &dbi)
+        && aigw_db_found(txn, mdb_get(txn->mdb, dbi, &k, &v)))
     {
         *value = (aigw_db_value_t) { v.mv_size, v.mv_data };
         return 1;
@@ -377,10 +377,10 @@ aigw_db_delete(aigw_db_txn_t *txn, unsigned table, const aigw_db_key_t *key)
 uint64_t
 aigw_db_count(aigw_db_txn_t *txn, unsigned table)
 {
+    MDB_dbi   dbi;
     MDB_stat  stat;
 
-    return txn->err == AIGW_OK
-           && aigw_db_found(txn, mdb_stat(txn->mdb, txn->db->tables[table],
-                                          &stat))
+    return aigw_db_table(txn, table, &dbi)
+           && aigw_db_found(txn, mdb_stat(txn->mdb, dbi, &stat))
            ? stat.ms_entries : 0;
 }

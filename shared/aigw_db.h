@@ -17,7 +17,7 @@
 #include "aigw.h"
 
 
-#define AIGW_DB_TABLES   16
+#define AIGW_DB_TABLES   32
 #define AIGW_DB_KEY_MAX  192
 #define AIGW_DB_READERS  512          /* processes that have it open */
 
@@ -26,10 +26,12 @@ typedef struct aigw_db_s  aigw_db_t;
 
 
 /* What to open. tables: their names, which must outlive db; a table is its
-   index there. */
+   index there. Those from nfirst on came later: where one is missing, opening
+   for writing makes it, and for reading it is an empty one. */
 typedef struct {
     const char *const  *tables;
     unsigned            ntables;
+    unsigned            nfirst;
     size_t              map_bytes;    /* what the file may grow to: sparse */
     unsigned            write:1;
     unsigned            create:1;     /* an empty directory becomes a store */

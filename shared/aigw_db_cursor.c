@@ -7,13 +7,13 @@
 void
 aigw_db_cursor(aigw_db_cursor_t *cur, aigw_db_txn_t *txn, unsigned table)
 {
+    MDB_dbi  dbi;
+
     *cur = (aigw_db_cursor_t) { .txn = txn };
 
-    if (txn->err == AIGW_OK) {
-        aigw_db_fail(txn,
-                     aigw_db_error(mdb_cursor_open(txn->mdb,
-                                                   txn->db->tables[table],
-                                                   &cur->mdb)));
+    if (aigw_db_table(txn, table, &dbi)) {
+        aigw_db_fail(txn, aigw_db_error(mdb_cursor_open(txn->mdb, dbi,
+                                                        &cur->mdb)));
     }
 }
 
@@ -33,7 +33,8 @@ move(aigw_db_cursor_t *cur, const aigw_db_key_t *key, MDB_cursor_op op)
 {
     MDB_val  k = { 0, NULL }, v;
 
-    if (cur->txn->err != AIGW_OK) {
+    /* no cursor: the table is not there yet, which is empty */
+    if (cur->txn->err != AIGW_OK || cur->mdb == NULL) {
         return 0;
     }
 

@@ -11,6 +11,9 @@
 #include "aigw_db.h"
 
 
+#define AIGW_DB_MISSING  ((MDB_dbi) -1)
+
+
 struct aigw_db_s {
     MDB_env   *env;                   /* NULL: to be opened anew */
     MDB_txn   *reader;                /* between reads reset, or staying */
@@ -20,7 +23,7 @@ struct aigw_db_s {
     unsigned   stay:1;
     unsigned   trying:1;              /* see aigw_db_try */
     MDB_txn   *trial;                 /* what was tried so far, or NULL */
-    MDB_dbi    tables[AIGW_DB_TABLES];
+    MDB_dbi    tables[AIGW_DB_TABLES];       /* or AIGW_DB_MISSING */
     dev_t      dev;                   /* of the file that is open */
     ino_t      ino;
     aigw_db_options_t  options;
@@ -40,6 +43,12 @@ int aigw_db_revive(aigw_db_t *db);
 
 /* Borrows key. */
 MDB_val aigw_db_val(const aigw_db_key_t *key);
+
+/*
+ * 1: *dbi is the table's handle within txn. 0: the store is of a time before
+ * that table, and nobody has opened it for writing since; or an error.
+ */
+int aigw_db_table(aigw_db_txn_t *txn, unsigned table, MDB_dbi *dbi);
 
 /* Takes what a look-up returned: nothing there is no error. */
 int aigw_db_found(aigw_db_txn_t *txn, int rc);

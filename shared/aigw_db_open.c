@@ -14,7 +14,7 @@
 static int
 open_tables(aigw_db_t *db)
 {
-    int                       rc;
+    int                       rc, make;
     MDB_txn                  *txn;
     unsigned                  i;
     const aigw_db_options_t  *options = &db->options;
@@ -26,16 +26,37 @@ open_tables(aigw_db_t *db)
     }
 
     for (i = 0; i < options->ntables; i++) {
-        rc = mdb_dbi_open(txn, options->tables[i],
-                          options->create ? MDB_CREATE : 0, &db->tables[i]);
+        make = options->create || (options->write && i >= options->nfirst);
+        rc = mdb_dbi_open(txn, options->tables[i], make ? MDB_CREATE : 0,
+                          &db->tables[i]);
 
-        if (rc != MDB_SUCCESS) {
+        if (rc == MDB_NOTFOUND && i >= options->nfirst) {
+            db->tables[i] = AIGW_DB_MISSING;
+
+        } else if (rc != MDB_SUCCESS) {
             mdb_txn_abort(txn);
             return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
         }
     }
 
     return mdb_txn_commit(txn);
+}
+
+
+/* A handle opened within a read ends with it: so until this is opened anew. */
+int
+aigw_db_table(aigw_db_txn_t *txn, unsigned table, MDB_dbi *dbi)
+{
+    if (txn->err != AIGW_OK) {
+        return 0;
+    }
+
+    *dbi = txn->db->tables[table];
+
+    return *dbi != AIGW_DB_MISSING
+           || aigw_db_found(txn, mdb_dbi_open(txn->mdb,
+                                              txn->db->options.tables[table],
+                                              0, dbi));
 }
 
 

@@ -28,7 +28,7 @@
 static const char *const  control_tables[AIGW_CONTROL_TABLES] = {
     "meta", "users", "user_names", "projects", "project_names", "keys",
     "key_ids", "key_names", "project_keys", "models", "prices", "upstreams",
-    "settings", "gone"
+    "settings", "gone", "logins", "tickets"
 };
 
 static const char *const  usage_tables[AIGW_USAGE_TABLES] = {
@@ -42,8 +42,8 @@ aigw_store_open_control(const char *path, size_t map_bytes, int write,
     int create, aigw_db_t **db)
 {
     aigw_db_options_t  options = {
-        control_tables, AIGW_CONTROL_TABLES, map_bytes, write != 0,
-        create != 0
+        control_tables, AIGW_CONTROL_TABLES, AIGW_CONTROL_FIRST, map_bytes,
+        write != 0, create != 0
     };
 
     return aigw_db_open(path, &options, db);
@@ -55,7 +55,8 @@ aigw_store_open_usage(const char *path, size_t map_bytes, int write,
     int create, aigw_db_t **db)
 {
     aigw_db_options_t  options = {
-        usage_tables, AIGW_USAGE_TABLES, map_bytes, write != 0, create != 0
+        usage_tables, AIGW_USAGE_TABLES, AIGW_USAGE_TABLES, map_bytes,
+        write != 0, create != 0
     };
 
     return aigw_db_open(path, &options, db);

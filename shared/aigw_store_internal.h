@@ -27,8 +27,13 @@ typedef enum {
     AIGW_CONTROL_UPSTREAMS,           /* name -> upstream */
     AIGW_CONTROL_SETTINGS,            /* name -> text */
     AIGW_CONTROL_GONE,                /* kind 1, id -> what is left of it */
+    AIGW_CONTROL_LOGINS,              /* user -> login */
+    AIGW_CONTROL_TICKETS,             /* hash -> ticket */
     AIGW_CONTROL_TABLES
 } aigw_control_table_t;
+
+/* How many of them stores had before others came along. */
+#define AIGW_CONTROL_FIRST  AIGW_CONTROL_LOGINS
 
 /* Tables of usage. node and partition are 0: design, section 5. */
 typedef enum {

@@ -383,6 +383,140 @@ test_descriptors(void)
 }
 
 
+/* Control as it was before there were logins. */
+static void
+make_old(const char *path)
+{
+    int               more;
+    unsigned          t;
+    aigw_db_t        *from, *to;
+    aigw_db_key_t     at;
+    aigw_db_txn_t     read, write;
+    aigw_db_cursor_t  cur;
+
+    static const char *const  tables[] = {
+        "meta", "users", "user_names", "projects", "project_names", "keys",
+        "key_ids", "key_names", "project_keys", "models", "prices",
+        "upstreams", "settings", "gone"
+    };
+    aigw_db_options_t  options = {
+        tables, AIGW_CONTROL_FIRST, AIGW_CONTROL_FIRST, 1 << 20, 1, 1
+    };
+
+    (void) mkdir(path, 0700);
+    is_int(aigw_db_open(path, &options, &to), AIGW_OK, "an old store");
+    options.create = 0;
+    is_int(aigw_db_open(in_store("control"), &options, &from), AIGW_OK,
+           "an old program opens a new one");
+
+    aigw_db_read(from, &read);
+    aigw_db_write(to, &write);
+
+    for (t = 0; t < AIGW_CONTROL_FIRST; t++) {
+        aigw_db_cursor(&cur, &read, t);
+        aigw_db_key(&at);
+
+        for (more = aigw_db_seek(&cur, &at); more; more = aigw_db_next(&cur)) {
+            aigw_db_key(&at);
+            aigw_db_key_bytes(&at, cur.key.data, cur.key.len);
+            aigw_db_put(&write, t, &at, cur.value.data, cur.value.len);
+        }
+
+        aigw_db_cursor_close(&cur);
+    }
+
+    ok(aigw_db_end(&read) == AIGW_OK && aigw_db_end(&write) == AIGW_OK,
+       "all of it is copied");
+    aigw_db_close(from);
+    aigw_db_close(to);
+}
+
+
+/* Entries of the table of logins as one read sees it; -1: an error. */
+static int
+count_logins(aigw_store_t *s)
+{
+    int               n, more;
+    uint64_t          count;
+    aigw_db_key_t     at;
+    aigw_db_txn_t     txn;
+    aigw_db_value_t   value;
+    aigw_db_cursor_t  cur;
+
+    n = 0;
+    aigw_db_read(s->control, &txn);
+    count = aigw_db_count(&txn, AIGW_CONTROL_LOGINS);
+    aigw_db_cursor(&cur, &txn, AIGW_CONTROL_LOGINS);
+    aigw_db_key(&at);
+
+    for (more = aigw_db_seek(&cur, &at); more; more = aigw_db_next(&cur)) {
+        n++;
+    }
+
+    aigw_db_cursor_close(&cur);
+    aigw_store_key_int(&at, 77);
+
+    if (aigw_db_get(&txn, AIGW_CONTROL_LOGINS, &at, &value) != (n > 0)
+        || count != (uint64_t) n)
+    {
+        n = -1;
+    }
+
+    return aigw_db_end(&txn) == AIGW_OK ? n : -1;
+}
+
+
+/* A table that came later: an old store serves, and gets it when one writes. */
+static void
+test_old(void)
+{
+    int             status, go[2];
+    char            old[300];
+    pid_t           pid;
+    aigw_user_t     admin;
+    aigw_store_t   *s;
+    aigw_db_key_t   at;
+    aigw_db_txn_t   txn;
+
+    snprintf(old, sizeof(old), "%s/old", test_dir);
+    aigw_store_close(test_fresh(0));
+    make_old(old);
+    test_remove(in_store("control"));
+    is_int(rename(old, in_store("control")), 0, "put in its place");
+
+    ok(pipe(go) == 0, "a pipe");
+    (void) fflush(stdout);
+    pid = fork();
+
+    if (pid == 0) {
+        (void) close(go[1]);
+        (void) !read(go[0], &status, 1);
+        s = test_open(AIGW_STORE_CONTROL_WRITE);
+        aigw_db_write(s->control, &txn);
+        aigw_store_key_int(&at, 77);
+        aigw_db_put(&txn, AIGW_CONTROL_LOGINS, &at, "x", 1);
+        _exit(aigw_db_end(&txn) == AIGW_OK ? 0 : 1);
+    }
+
+    s = test_open(0);
+    is_int(aigw_store_find_user(s, str("admin"), &admin), AIGW_OK,
+           "opened for reading it is as it was");
+    is_int(count_logins(s), 0, "a table that it has not is empty");
+
+    (void) close(go[0]);
+    (void) close(go[1]);
+    ok(waitpid(pid, &status, 0) == pid && status == 0,
+       "opened for writing it has it");
+    is_int(count_logins(s), 1, "who has it open reads it");
+    is_int(count_logins(s), 1, "again and again");
+
+    aigw_store_stay(s, 1);
+    is_int(count_logins(s), 1, "by a reader that stays");
+    is_int(count_logins(s), 1, "again, too");
+    aigw_store_close(s);
+}
+
+
 int
 main(void)
 {
@@ -395,6 +529,7 @@ main(void)
     test_open_faults();
     test_mixed();
     test_descriptors();
+    test_old();
 
     test_remove(test_dir);
 
