@@ -15,6 +15,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/rand.h>
 
 #include "aigw_seal.h"
@@ -120,12 +121,27 @@ hex_value(char c)
 
 
 /* A key of one byte repeated is no random one: threats M02. */
+static int
+is_master(const aigw_seal_master_t *master)
+{
+    size_t   i;
+    uint8_t  differ;
+
+    differ = 0;
+
+    for (i = 1; i < AIGW_SEAL_MASTER_LEN; i++) {
+        differ |= master->bytes[i] ^ master->bytes[0];
+    }
+
+    return differ != 0;
+}
+
+
 static aigw_err_t
 parse_master(const char *text, size_t len, aigw_seal_master_t *master)
 {
-    int      high, low;
-    size_t   i;
-    uint8_t  differ;
+    int     high, low;
+    size_t  i;
 
     if (len == HEX + 1 && text[HEX] == '\n') {
         len--;
@@ -134,8 +150,6 @@ parse_master(const char *text, size_t len, aigw_seal_master_t *master)
     if (len != HEX) {
         return AIGW_EINVAL;
     }
-
-    differ = 0;
 
     for (i = 0; i < AIGW_SEAL_MASTER_LEN; i++) {
         high = hex_value(text[2 * i]);
@@ -146,10 +160,9 @@ parse_master(const char *text, size_t len, aigw_seal_master_t *master)
         }
 
         master->bytes[i] = (uint8_t) (high << 4 | low);
-        differ |= master->bytes[i] ^ master->bytes[0];
     }
 
-    return differ ? AIGW_OK : AIGW_EINVAL;
+    return is_master(master) ? AIGW_OK : AIGW_EINVAL;
 }
 
 
@@ -300,6 +313,46 @@ aigw_unseal(const aigw_seal_master_t *master, uint64_t id,
     }
 
     aigw_cleanse(out, sizeof(out));
+
+    return good ? AIGW_OK : AIGW_ECRYPTO;
+}
+
+
+aigw_err_t
+aigw_seal_derive(const aigw_seal_master_t *master, aigw_str_t label,
+    uint8_t out[AIGW_SEAL_MASTER_LEN])
+{
+    int            good;
+    size_t         len = AIGW_SEAL_MASTER_LEN;
+    uint8_t        made[AIGW_SEAL_MASTER_LEN];
+    EVP_PKEY_CTX  *ctx;
+
+    if (!is_master(master) || label.len == 0 || label.len > AIGW_SECRET_MAX) {
+        return AIGW_EINVAL;
+    }
+
+    ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+
+    if (ctx == NULL) {
+        return AIGW_ENOMEM;
+    }
+
+    good = EVP_PKEY_derive_init(ctx) > 0
+           && EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) > 0
+           && EVP_PKEY_CTX_set1_hkdf_key(ctx, master->bytes,
+                                         AIGW_SEAL_MASTER_LEN) > 0
+           && EVP_PKEY_CTX_add1_hkdf_info(ctx, (const uint8_t *) label.data,
+                                          (int) label.len) > 0
+           && EVP_PKEY_derive(ctx, made, &len) > 0
+           && len == AIGW_SEAL_MASTER_LEN;
+
+    EVP_PKEY_CTX_free(ctx);
+
+    if (good) {
+        memcpy(out, made, sizeof(made));
+    }
+
+    aigw_cleanse(made, sizeof(made));
 
     return good ? AIGW_OK : AIGW_ECRYPTO;
 }

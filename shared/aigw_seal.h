@@ -1,7 +1,7 @@
 /*
  * Upstream keys at rest: AES-256-GCM under the store's master key, bound to
  * the record they belong to (a sealed key moved to another record does not
- * open). Threats K09, K10.
+ * open). Threats K09, K10, M02.
  */
 
 #ifndef AIGW_SEAL_H
@@ -40,6 +40,12 @@ aigw_err_t aigw_seal(const aigw_seal_master_t *master, uint64_t id,
 aigw_err_t aigw_unseal(const aigw_seal_master_t *master, uint64_t id,
     const uint8_t *sealed, size_t sealed_len, char text[AIGW_SECRET_MAX],
     size_t *text_len) AIGW_CHECKED;
+
+/* A secret of its own for what label names, out of the master key (HKDF,
+   RFC 5869, SHA-256). AIGW_EINVAL: the master is one byte repeated, or there is
+   no label. The caller cleanses out. */
+aigw_err_t aigw_seal_derive(const aigw_seal_master_t *master, aigw_str_t label,
+    uint8_t out[AIGW_SEAL_MASTER_LEN]) AIGW_CHECKED;
 
 /* Overwrites memory in a way that the compiler keeps. */
 void aigw_cleanse(void *data, size_t len);

@@ -275,6 +275,51 @@ test_bad_files(void)
 }
 
 
+/* Known answers by Python's hmac, step by step as RFC 5869 has it. */
+static void
+test_derive(void)
+{
+    size_t              i;
+    uint8_t             one[AIGW_SEAL_MASTER_LEN], two[AIGW_SEAL_MASTER_LEN];
+    aigw_str_t          label = aigw_str("tokens"), none = { 0, "" };
+    aigw_seal_master_t  m, same;
+
+    static const uint8_t  known[AIGW_SEAL_MASTER_LEN] = {
+        0x54, 0x47, 0xb1, 0x00, 0xa0, 0x67, 0x4b, 0x4d,
+        0x75, 0x1a, 0x3b, 0xd6, 0xaa, 0x64, 0xbd, 0x8d,
+        0xe0, 0x84, 0x83, 0xbb, 0x47, 0x11, 0x4e, 0x7d,
+        0x22, 0xdd, 0x9d, 0xc5, 0xf8, 0x7b, 0xb1, 0x4d
+    };
+
+    for (i = 0; i < AIGW_SEAL_MASTER_LEN; i++) {
+        m.bytes[i] = (uint8_t) i;
+    }
+
+    ok(aigw_seal_derive(&m, label, one) == AIGW_OK
+       && memcmp(one, known, sizeof(one)) == 0, "HKDF-SHA256 of a master");
+    ok(aigw_seal_derive(&m, label, two) == AIGW_OK
+       && memcmp(one, two, sizeof(one)) == 0, "the same again");
+    label.len--;
+    ok(aigw_seal_derive(&m, label, two) == AIGW_OK
+       && memcmp(one, two, sizeof(one)) != 0, "another label, another secret");
+    m.bytes[31] ^= 1;
+    label.len++;
+    ok(aigw_seal_derive(&m, label, two) == AIGW_OK
+       && memcmp(one, two, sizeof(one)) != 0, "another master, too");
+
+    memset(two, 0x5a, sizeof(two));
+    is_int(aigw_seal_derive(&m, none, two), AIGW_EINVAL, "no label");
+
+    for (i = 0; i < 256; i += 85) {
+        memset(&same, (int) i, sizeof(same));
+        is_int(aigw_seal_derive(&same, label, two), AIGW_EINVAL,
+               "M02 a master of one byte repeated signs nothing");
+    }
+
+    ok(two[0] == 0x5a && two[31] == 0x5a, "... and nothing is set");
+}
+
+
 int
 main(void)
 {
@@ -288,6 +333,7 @@ main(void)
     test_nonces();
     test_file();
     test_bad_files();
+    test_derive();
 
     (void) unlink(in_dir("a"));
     (void) unlink(in_dir("b"));
