@@ -225,6 +225,37 @@ void cli_print(const cli_t *cli);
 /* Some items of a list that has no end; headings with the first. */
 void cli_print_part(cli_t *cli, const cJSON *items);
 
+/* cli_field.c: what a field of an answer is. */
+typedef enum {
+    CLI_FIELD_TEXT,
+    CLI_FIELD_CHOICE,                 /* one of the words in `detail` */
+    CLI_FIELD_TIME,
+    CLI_FIELD_AMOUNT,
+    CLI_FIELD_SUM,                    /* of amounts, maybe below zero */
+    CLI_FIELD_EXACT,                  /* an amount of up to 15 places */
+    CLI_FIELD_ID,                     /* a number above zero */
+    CLI_FIELD_COUNT,
+    CLI_FIELD_NUMBER,                 /* not whole */
+    CLI_FIELD_SWITCH,
+    CLI_FIELD_WORDS,                  /* a list of texts */
+    CLI_FIELD_OBJECT,                 /* what the command `detail` answers */
+    CLI_FIELD_OBJECTS                 /* a list; `detail`: their fields */
+} cli_field_kind_t;
+
+typedef struct {
+    cli_field_kind_t  kind;
+    int               null;           /* it may be null */
+    const char       *detail;
+    const char       *help;           /* or NULL */
+} cli_field_t;
+
+/* NULL: nothing is known of it. */
+const cli_field_t *cli_find_field(const cli_command_t *command,
+    const char *name);
+/* Does a field of this name have a kind from `from` to `to` anywhere? */
+int cli_field_is(const char *name, cli_field_kind_t from, cli_field_kind_t to);
+const char *cli_field_kind_name(cli_field_kind_t kind);
+
 /* cli_text.c: one value as people read it. */
 void cli_heading(const char *name, char *text, size_t size);
 /* Result lives until the next call; raw: for programs, not for people. */

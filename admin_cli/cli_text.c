@@ -18,40 +18,11 @@
 #define CELL_MAX  2047
 
 
-static int
-ends_with(const char *text, const char *end)
-{
-    size_t  n, m;
-
-    n = strlen(text);
-    m = strlen(end);
-
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-
-static int
-is_time(const char *name)
-{
-    return strcmp(name, "time") == 0 || ends_with(name, "_at");
-}
-
-
-static int
-is_amount(const char *name)
-{
-    return cli_has_word("quota,spent,held,remaining,cost,hold,prompt,"
-                        "completion,cached,cache_write,reasoning,returned,"
-                        "would_hold,exact_cost,per_million,amount,refunded,"
-                        "their_cost,difference,balance,used",
-                        name);
-}
-
-
 int
 cli_is_number(const char *name, const cJSON *value)
 {
-    return cJSON_IsRaw(value) || is_amount(name);
+    return cJSON_IsRaw(value)
+           || cli_field_is(name, CLI_FIELD_AMOUNT, CLI_FIELD_EXACT);
 }
 
 
@@ -140,7 +111,9 @@ cli_cell(const char *name, const cJSON *value, int raw)
         return text[0] == '\0' ? nothing(name, raw) : text;
     }
 
-    if (cJSON_IsString(value) && !raw && is_time(name)) {
+    if (cJSON_IsString(value) && !raw
+        && cli_field_is(name, CLI_FIELD_TIME, CLI_FIELD_TIME))
+    {
         local_time(value->valuestring, text, sizeof(text));
         return text;
     }

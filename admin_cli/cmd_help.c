@@ -211,11 +211,28 @@ add_words(cJSON *object, const char *name, const char *list)
 }
 
 
+/* The kind of each field; of one that nothing is known of, null. */
+static void
+add_kinds(cJSON *object, const cli_command_t *c, const char *list)
+{
+    char                name[CLI_TEXT_LEN];
+    aigw_str_t          word;
+    const cli_field_t  *field;
+
+    while (cli_next_word(&list, ',', &word)) {
+        snprintf(name, sizeof(name), "%.*s", (int) word.len, word.data);
+        field = cli_find_field(c, name);
+        cli_add_text(object, name,
+                     field ? cli_field_kind_name(field->kind) : NULL);
+    }
+}
+
+
 static void
 add_command(cJSON *commands, const cli_command_t *c)
 {
     char    name[CLI_TEXT_LEN];
-    cJSON  *item;
+    cJSON  *item, *kinds;
 
     snprintf(name, sizeof(name), "%s%s%s", c->noun, c->verb ? " " : "",
              c->verb ? c->verb : "");
@@ -231,6 +248,9 @@ add_command(cJSON *commands, const cli_command_t *c)
     add_options(item, "options", c->options);
     add_words(item, "fields", c->fields);
     add_words(item, "further_fields", c->extra);
+    kinds = cJSON_AddObjectToObject(item, "kinds");
+    add_kinds(kinds, c, c->fields);
+    add_kinds(kinds, c, c->extra);
 }
 
 

@@ -101,6 +101,29 @@ sub check_thing {
         or diag(JSON::PP->new->pretty->encode($thing));
 }
 
+# The forms of the kinds that the table of fields names.
+my %form = (
+    text => qr/^"/, choice => qr/^"[a-z]+"$/, amount => qr/^"\d+(\.\d{1,9})?"$/,
+    sum => qr/^"-?\d+(\.\d{1,9})?"$/, exact => qr/^"-?\d+(\.\d{1,15})?"$/,
+    time => qr/^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"$/,
+    id => qr/^[1-9]\d*$/, count => qr/^\d+$/, number => qr/^-?\d+(\.\d+)?$/,
+    switch => qr/^(?:true|false)$/, words => qr/^\[(?:"|\]$)/,
+    object => qr/^\{/, objects => qr/^\[(?:\{|\]$)/,
+);
+
+# JSON::PP cannot tell a number with a point from a string once it is decoded.
+sub of_other_kind {
+    my ($thing, $kinds) = @_;
+
+    return grep {
+        my $raw = JSON::PP->new->allow_nonref->encode($thing->{$_});
+        my $kind = $kinds->{$_};
+
+        $kind && $raw ne 'null' && ($kind eq 'number'
+            ? $raw !~ /^"?-?\d+(?:\.\d+)?"?$/ : $raw !~ $form{$kind});
+    } sort keys %$thing;
+}
+
 # A small upstream, for `upstream test`.
 my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5)
     or die $!;
@@ -190,6 +213,10 @@ for my $command (@{ $tree->{commands} }) {
     my $name = $command->{name};
     my $example = $command->{example} =~ s{/var/lib/aigw}{$dir/example}r;
 
+    is_deeply([grep { !defined $command->{kinds}{$_} }
+        @{ $command->{fields} }, @{ $command->{further_fields} }], [],
+        "$name: each field has a kind");
+
     $before{$name}->() if $before{$name};
     $seen{$name} = 1;
 
@@ -244,6 +271,8 @@ for my $command (@{ $tree->{commands} }) {
 
         is_deeply([grep { !$known{$_} } keys %$thing], [],
             "$name: the table knows every field");
+        is_deeply([of_other_kind($thing, $command->{kinds})], [],
+            "$name: they are of the kinds that it says");
     }
 
     check_thing($answer->{project}, $project, "$name: project")
