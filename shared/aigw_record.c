@@ -8,6 +8,9 @@
 #include "aigw_record.h"
 
 
+#define PROJECT_VERSION  2            /* has a byte more: it has a sub-key */
+
+
 static aigw_writer_t
 writer(uint8_t *buf)
 {
@@ -82,6 +85,13 @@ aigw_record_pack_project(const aigw_project_t *project, uint8_t *buf)
     aigw_write_int(&w, (uint64_t) project->expires_ms, 8);
     aigw_write_text(&w, project->models, AIGW_MODELS_MAX);
 
+    /* the older form where it says the same: older workers read it, too */
+
+    if (project->has_subkey) {
+        buf[0] = PROJECT_VERSION;
+        aigw_write_int(&w, 1, 1);
+    }
+
     return (size_t) (w.p - buf);
 }
 
@@ -91,7 +101,7 @@ aigw_record_unpack_project(const uint8_t *buf, size_t len,
     aigw_project_t *project)
 {
     aigw_err_t      err;
-    aigw_reader_t   r = aigw_reader(buf, len);
+    aigw_reader_t   r = aigw_reader_upto(buf, len, PROJECT_VERSION);
     aigw_project_t  p;
 
     p.id = aigw_read_int(&r, 8);
@@ -104,6 +114,12 @@ aigw_record_unpack_project(const uint8_t *buf, size_t len,
     p.created_ms = read_time(&r);
     p.expires_ms = read_time(&r);
     aigw_read_text(&r, p.models, AIGW_MODELS_MAX);
+    p.has_subkey = 0;
+
+    if (r.err == AIGW_OK && buf[0] == PROJECT_VERSION) {
+        p.has_subkey = 1;
+        r.err = aigw_read_int(&r, 1) == 1 ? AIGW_OK : AIGW_ECORRUPT;
+    }
 
     err = aigw_reader_end(&r);
 

@@ -35,6 +35,7 @@ typedef struct {
     uint8_t    enabled;
     uint8_t    cap_strict;            /* 1: strict, 0: clamp */
     uint8_t    disconnect_abort;      /* 1: abort, 0: drain */
+    uint8_t    has_subkey;            /* an active one, at some upstream */
     int64_t    quota_nano;
     int64_t    created_ms;
     int64_t    expires_ms;            /* 0: never */
@@ -112,6 +113,59 @@ typedef struct {
 
 /* For which record a log's token is sealed: never taken for the key. */
 #define AIGW_UPSTREAM_LOG(id)  ((id) | UINT64_C(1) << 63)
+
+/* The same of the token of the account that makes sub-keys. */
+#define AIGW_UPSTREAM_MASTER(id)  ((id) | UINT64_C(1) << 62)
+
+
+/* How an upstream makes keys for us. At rest: append only. */
+typedef enum {
+    AIGW_DRIVER_NONE = 0,
+    AIGW_DRIVER_NEWAPI,               /* New API, which 4sapi is */
+    AIGW_DRIVER_SEED,                 /* POST /sub-key/create, and no more */
+    AIGW_DRIVER_MAX
+} aigw_driver_kind_t;
+
+/* The account at an upstream under which sub-keys are made. */
+typedef struct {
+    uint64_t   upstream_id;
+    uint8_t    kind;                  /* aigw_driver_kind_t */
+    uint64_t   user;                  /* its number there; 0: that of the log */
+    char       group[AIGW_NAME_MAX + 1];   /* of new ones; empty: its own */
+    uint32_t   quota_per_unit;        /* there, from 1 */
+    int64_t    changed_ms;
+    uint16_t   sealed_len;            /* 0: the log's token, or the key */
+    uint8_t    sealed[AIGW_SEALED_MAX];
+} aigw_driver_t;
+
+
+/* Where a sub-key stands. At rest: append only. */
+typedef enum {
+    AIGW_SUBKEY_PLANNED = 1,          /* it may be there, or not */
+    AIGW_SUBKEY_ACTIVE,               /* its project's calls go up under it */
+    AIGW_SUBKEY_RETIRING,             /* used no more, but it may be there */
+    AIGW_SUBKEY_FORGOTTEN,            /* the same, and nobody can take it */
+    AIGW_SUBKEY_MAX
+} aigw_subkey_state_t;
+
+#define AIGW_SUBKEY_NAME_MAX  30
+
+/* A key of one project at one upstream. Its name is unique there, and stands
+   in the store before it does there. */
+typedef struct {
+    char       name[AIGW_SUBKEY_NAME_MAX + 1];
+    uint8_t    state;                 /* aigw_subkey_state_t */
+    uint64_t   project_id;
+    uint64_t   upstream_id;
+    uint64_t   remote_id;             /* 0: not known */
+    int64_t    quota_nano;
+    int64_t    expires_ms;            /* 0: never */
+    int64_t    created_ms;
+    int64_t    changed_ms;
+    uint16_t   sealed_len;            /* 0 unless it is active */
+    uint8_t    sealed[AIGW_SEALED_MAX];
+    char       models[AIGW_MODELS_MAX + 1];    /* there; "*": all */
+} aigw_subkey_t;
 
 
 /* How a request was settled. At rest: append only. */
@@ -251,6 +305,14 @@ size_t aigw_record_pack_upstream(const aigw_upstream_t *upstream, uint8_t *buf);
 aigw_err_t aigw_record_unpack_upstream(const uint8_t *buf, size_t len,
     aigw_upstream_t *upstream) AIGW_CHECKED;
 
+size_t aigw_record_pack_driver(const aigw_driver_t *driver, uint8_t *buf);
+aigw_err_t aigw_record_unpack_driver(const uint8_t *buf, size_t len,
+    aigw_driver_t *driver) AIGW_CHECKED;
+
+size_t aigw_record_pack_subkey(const aigw_subkey_t *subkey, uint8_t *buf);
+aigw_err_t aigw_record_unpack_subkey(const uint8_t *buf, size_t len,
+    aigw_subkey_t *subkey) AIGW_CHECKED;
+
 size_t aigw_record_pack_row(const aigw_row_t *row, uint8_t *buf);
 aigw_err_t aigw_record_unpack_row(const uint8_t *buf, size_t len,
     aigw_row_t *row) AIGW_CHECKED;
@@ -290,5 +352,7 @@ aigw_err_t aigw_record_parse_id(aigw_str_t text, uint8_t id[AIGW_ROW_ID_LEN])
 const char *aigw_record_settled_name(unsigned settled);
 const char *aigw_record_route_name(unsigned route);
 const char *aigw_record_kind_name(unsigned settled);
+const char *aigw_record_driver_name(unsigned kind);
+const char *aigw_record_subkey_name(unsigned state);
 
 #endif /* AIGW_RECORD_H */

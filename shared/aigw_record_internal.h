@@ -68,20 +68,30 @@ aigw_write_text(aigw_writer_t *w, const char *text, size_t max)
 }
 
 
-/* Takes the version byte. */
+/* Takes the version byte, one from the first up to newest. */
 static inline aigw_reader_t
-aigw_reader(const uint8_t *buf, size_t len)
+aigw_reader_upto(const uint8_t *buf, size_t len, unsigned newest)
 {
     aigw_reader_t  r = { buf, buf + len, AIGW_OK };
 
     if (len == 0) {
         r.err = AIGW_ECORRUPT;
 
-    } else if (*r.p++ != AIGW_RECORD_VERSION) {
+    } else if (*r.p < AIGW_RECORD_VERSION || *r.p > newest) {
         r.err = AIGW_EVERSION;
+
+    } else {
+        r.p++;
     }
 
     return r;
+}
+
+
+static inline aigw_reader_t
+aigw_reader(const uint8_t *buf, size_t len)
+{
+    return aigw_reader_upto(buf, len, AIGW_RECORD_VERSION);
 }
 
 

@@ -21,10 +21,11 @@
 #include "aigw_seal.h"
 
 
-#define VERSION   1
+#define VERSION   1                   /* AAD: a record's id 8, then this */
+#define BOUND     2                   /* AAD: any bytes, then this */
 #define NONCE     12
 #define TAG       16
-#define AAD       9                   /* record id 8, version 1 */
+#define AAD       9
 #define HEX       (2 * AIGW_SEAL_MASTER_LEN)
 
 
@@ -214,25 +215,38 @@ err0:
 }
 
 
-static void
-write_aad(uint64_t id, uint8_t aad[AAD])
+static aigw_str_t
+aad_of_id(uint64_t id, char aad[AAD])
 {
     size_t  i;
 
     for (i = 0; i < 8; i++) {
-        aad[i] = (uint8_t) (id >> (56 - 8 * i));
+        aad[i] = (char) (id >> (56 - 8 * i));
     }
 
     aad[8] = VERSION;
+
+    return (aigw_str_t) { AAD, aad };
 }
 
 
-aigw_err_t
-aigw_seal(const aigw_seal_master_t *master, uint64_t id, aigw_str_t text,
+/* Of another version than that of ids, so that neither is ever the other. */
+static aigw_str_t
+aad_of_bound(aigw_str_t bound, char aad[AIGW_SEAL_BOUND_MAX + 1])
+{
+    memcpy(aad, bound.data, bound.len);
+    aad[bound.len] = BOUND;
+
+    return (aigw_str_t) { bound.len + 1, aad };
+}
+
+
+static aigw_err_t
+seal(const aigw_seal_master_t *master, aigw_str_t aad, aigw_str_t text,
     uint8_t sealed[AIGW_SEALED_MAX], size_t *sealed_len)
 {
     int              n, good;
-    uint8_t          aad[AAD], out[AIGW_SEALED_MAX];
+    uint8_t          out[AIGW_SEALED_MAX];
     EVP_CIPHER_CTX  *ctx;
 
     if (text.len > AIGW_SECRET_MAX) {
@@ -249,11 +263,10 @@ aigw_seal(const aigw_seal_master_t *master, uint64_t id, aigw_str_t text,
         return AIGW_ENOMEM;
     }
 
-    write_aad(id, aad);
-
     good = EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, master->bytes,
                               out)
-           && EVP_EncryptUpdate(ctx, NULL, &n, aad, AAD)
+           && EVP_EncryptUpdate(ctx, NULL, &n, (const uint8_t *) aad.data,
+                                (int) aad.len)
            && EVP_EncryptUpdate(ctx, out + NONCE, &n,
                                 (const uint8_t *) text.data, (int) text.len)
            && EVP_EncryptFinal_ex(ctx, out + NONCE + text.len, &n)
@@ -274,14 +287,14 @@ aigw_seal(const aigw_seal_master_t *master, uint64_t id, aigw_str_t text,
 }
 
 
-aigw_err_t
-aigw_unseal(const aigw_seal_master_t *master, uint64_t id,
+static aigw_err_t
+unseal(const aigw_seal_master_t *master, aigw_str_t aad,
     const uint8_t *sealed, size_t sealed_len, char text[AIGW_SECRET_MAX],
     size_t *text_len)
 {
     int              n, good;
     size_t           len;
-    uint8_t          aad[AAD], tag[TAG], out[AIGW_SECRET_MAX];
+    uint8_t          tag[TAG], out[AIGW_SECRET_MAX];
     EVP_CIPHER_CTX  *ctx;
 
     if (sealed_len < AIGW_SEAL_OVERHEAD || sealed_len > AIGW_SEALED_MAX) {
@@ -295,12 +308,12 @@ aigw_unseal(const aigw_seal_master_t *master, uint64_t id,
     }
 
     len = sealed_len - AIGW_SEAL_OVERHEAD;
-    write_aad(id, aad);
     memcpy(tag, sealed + NONCE + len, TAG);
 
     good = EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, master->bytes,
                               sealed)
-           && EVP_DecryptUpdate(ctx, NULL, &n, aad, AAD)
+           && EVP_DecryptUpdate(ctx, NULL, &n, (const uint8_t *) aad.data,
+                                (int) aad.len)
            && EVP_DecryptUpdate(ctx, out, &n, sealed + NONCE, (int) len)
            && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG, tag)
            && EVP_DecryptFinal_ex(ctx, out + len, &n) > 0;
@@ -355,6 +368,52 @@ aigw_seal_derive(const aigw_seal_master_t *master, aigw_str_t label,
     aigw_cleanse(made, sizeof(made));
 
     return good ? AIGW_OK : AIGW_ECRYPTO;
+}
+
+
+aigw_err_t
+aigw_seal(const aigw_seal_master_t *master, uint64_t id, aigw_str_t text,
+    uint8_t sealed[AIGW_SEALED_MAX], size_t *sealed_len)
+{
+    char  aad[AAD];
+
+    return seal(master, aad_of_id(id, aad), text, sealed, sealed_len);
+}
+
+
+aigw_err_t
+aigw_unseal(const aigw_seal_master_t *master, uint64_t id,
+    const uint8_t *sealed, size_t sealed_len, char text[AIGW_SECRET_MAX],
+    size_t *text_len)
+{
+    char  aad[AAD];
+
+    return unseal(master, aad_of_id(id, aad), sealed, sealed_len, text,
+                  text_len);
+}
+
+
+aigw_err_t
+aigw_seal_bound(const aigw_seal_master_t *master, aigw_str_t bound,
+    aigw_str_t text, uint8_t sealed[AIGW_SEALED_MAX], size_t *sealed_len)
+{
+    char  aad[AIGW_SEAL_BOUND_MAX + 1];
+
+    return bound.len > AIGW_SEAL_BOUND_MAX ? AIGW_EINVAL
+           : seal(master, aad_of_bound(bound, aad), text, sealed, sealed_len);
+}
+
+
+aigw_err_t
+aigw_seal_open_bound(const aigw_seal_master_t *master, aigw_str_t bound,
+    const uint8_t *sealed, size_t sealed_len, char text[AIGW_SECRET_MAX],
+    size_t *text_len)
+{
+    char  aad[AIGW_SEAL_BOUND_MAX + 1];
+
+    return bound.len > AIGW_SEAL_BOUND_MAX ? AIGW_EINVAL
+           : unseal(master, aad_of_bound(bound, aad), sealed, sealed_len,
+                    text, text_len);
 }
 
 

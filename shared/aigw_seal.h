@@ -13,6 +13,7 @@
 #define AIGW_SEAL_MASTER_LEN  32
 #define AIGW_SEAL_OVERHEAD    28      /* nonce 12, tag 16 */
 #define AIGW_SEALED_MAX       (AIGW_SECRET_MAX + AIGW_SEAL_OVERHEAD)
+#define AIGW_SEAL_BOUND_MAX   128
 
 
 typedef struct {
@@ -40,6 +41,15 @@ aigw_err_t aigw_seal(const aigw_seal_master_t *master, uint64_t id,
 aigw_err_t aigw_unseal(const aigw_seal_master_t *master, uint64_t id,
     const uint8_t *sealed, size_t sealed_len, char text[AIGW_SECRET_MAX],
     size_t *text_len) AIGW_CHECKED;
+
+/* The same for what `bound` names, of at most AIGW_SEAL_BOUND_MAX bytes: it
+   opens for these very bytes, and never for a record's id. */
+aigw_err_t aigw_seal_bound(const aigw_seal_master_t *master, aigw_str_t bound,
+    aigw_str_t text, uint8_t sealed[AIGW_SEALED_MAX], size_t *sealed_len)
+    AIGW_CHECKED;
+aigw_err_t aigw_seal_open_bound(const aigw_seal_master_t *master,
+    aigw_str_t bound, const uint8_t *sealed, size_t sealed_len,
+    char text[AIGW_SECRET_MAX], size_t *text_len) AIGW_CHECKED;
 
 /* A secret of its own for what label names, out of the master key (HKDF,
    RFC 5869, SHA-256). AIGW_EINVAL: the master is one byte repeated, or there is

@@ -19,13 +19,15 @@ typedef union {
     aigw_row_t          row;
     aigw_sums_t         sums;
     aigw_gone_t         gone;
+    aigw_driver_t       driver;
+    aigw_subkey_t       subkey;
     unsigned char       bytes[4096];
 } thing_t;
 
 
 #define KINDS(_)                                                              \
     _(user) _(project) _(key) _(model) _(price) _(upstream) _(row) _(sums)    \
-    _(gone)
+    _(gone) _(driver) _(subkey)
 
 #define UNPACK(name)                                                          \
     static aigw_err_t                                                         \

@@ -43,6 +43,8 @@ WRAP(gone)
 WRAP(model)
 WRAP(price)
 WRAP(upstream)
+WRAP(driver)
+WRAP(subkey)
 WRAP(row)
 WRAP(sums)
 
@@ -169,6 +171,52 @@ fill_upstream(void *record)
 
 
 static void
+fill_subkeyed(void *record)
+{
+    aigw_project_t  *p = record;
+
+    fill_project(record);
+    p->has_subkey = 1;
+}
+
+
+static void
+fill_driver(void *record)
+{
+    aigw_driver_t  *d = record;
+
+    d->upstream_id = UINT64_MAX;
+    d->kind = AIGW_DRIVER_SEED;
+    d->user = UINT64_MAX;
+    full(d->group, AIGW_NAME_MAX);
+    d->quota_per_unit = UINT32_MAX;
+    d->changed_ms = INT64_MIN;
+    d->sealed_len = AIGW_SEALED_MAX;
+    memset(d->sealed, 0x5a, AIGW_SEALED_MAX);
+}
+
+
+static void
+fill_subkey(void *record)
+{
+    aigw_subkey_t  *s = record;
+
+    full(s->name, AIGW_SUBKEY_NAME_MAX);
+    s->state = AIGW_SUBKEY_FORGOTTEN;
+    s->project_id = UINT64_MAX;
+    s->upstream_id = 2;
+    s->remote_id = 3;
+    s->quota_nano = AIGW_UNLIMITED;
+    s->expires_ms = INT64_MAX;
+    s->created_ms = INT64_MIN;
+    s->changed_ms = 4;
+    s->sealed_len = AIGW_SEALED_MAX;
+    memset(s->sealed, 0x5a, AIGW_SEALED_MAX);
+    full(s->models, AIGW_MODELS_MAX);
+}
+
+
+static void
 fill_row(void *record)
 {
     aigw_row_t  *r = record;
@@ -267,6 +315,7 @@ sane_project(const void *record)
     return memchr(p->name, '\0', sizeof(p->name))
            && memchr(p->models, '\0', sizeof(p->models)) && p->enabled <= 1
            && p->cap_strict <= 1 && p->disconnect_abort <= 1
+           && p->has_subkey <= 1
            && p->quota_nano >= -1;
 }
 
@@ -331,6 +380,28 @@ sane_upstream(const void *record)
 
 
 static int
+sane_driver(const void *record)
+{
+    const aigw_driver_t  *d = record;
+
+    return memchr(d->group, '\0', sizeof(d->group))
+           && d->kind < AIGW_DRIVER_MAX && d->sealed_len <= AIGW_SEALED_MAX;
+}
+
+
+static int
+sane_subkey(const void *record)
+{
+    const aigw_subkey_t  *s = record;
+
+    return memchr(s->name, '\0', sizeof(s->name))
+           && memchr(s->models, '\0', sizeof(s->models))
+           && s->state < AIGW_SUBKEY_MAX && s->quota_nano >= -1
+           && s->expires_ms >= 0 && s->sealed_len <= AIGW_SEALED_MAX;
+}
+
+
+static int
 sane_row(const void *record)
 {
     const aigw_row_t  *r = record;
@@ -374,6 +445,10 @@ static const kind_t  kinds[] = {
     KIND(model, aigw_model_t, AIGW_RECORD_MAX),
     KIND(price, aigw_price_entry_t, AIGW_RECORD_MAX),
     KIND(upstream, aigw_upstream_t, AIGW_RECORD_MAX),
+    KIND(driver, aigw_driver_t, AIGW_RECORD_MAX),
+    KIND(subkey, aigw_subkey_t, AIGW_RECORD_MAX),
+    { "project with a sub-key", sizeof(aigw_project_t), AIGW_RECORD_MAX,
+      fill_subkeyed, pack_project, unpack_project, sane_project },
     KIND(row, aigw_row_t, AIGW_ROW_PACKED_MAX),
     KIND(sums, aigw_sums_t, AIGW_RECORD_MAX),
     { "credit", sizeof(aigw_row_t), AIGW_ROW_PACKED_MAX, fill_credit, pack_row,
@@ -514,6 +589,37 @@ test_noise(const kind_t *kind)
 
 
 /* A view is taken of what unpacks, and of nothing else. */
+/* What says nothing new is what older programs wrote and read. */
+static void
+test_old_form(void)
+{
+    size_t          len;
+    uint8_t         buf[AIGW_RECORD_MAX];
+    aigw_project_t  p, back;
+
+    memset(&p, 0, sizeof(p));
+    fill_project(&p);
+    len = aigw_record_pack_project(&p, buf);
+    is_int(buf[0], 1, "a project without a sub-key has the older form");
+    is_int(aigw_record_unpack_project(buf, len, &back), AIGW_OK, "... read");
+    is_int(back.has_subkey, 0, "... as one without");
+
+    p.has_subkey = 1;
+    is_int((int64_t) aigw_record_pack_project(&p, buf), (int64_t) len + 1,
+           "with one it has a byte more");
+    is_int(buf[0], 2, "... in the newer form");
+    is_int(aigw_record_unpack_project(buf, len + 1, &back), AIGW_OK,
+           "... read");
+    is_int(back.has_subkey, 1, "... as one with");
+    buf[len] = 0;
+    is_int(aigw_record_unpack_project(buf, len + 1, &back), AIGW_ECORRUPT,
+           "one form for each");
+    buf[0] = 3;
+    is_int(aigw_record_unpack_project(buf, len + 1, &back), AIGW_EVERSION,
+           "one that is to come");
+}
+
+
 static void
 test_view(void)
 {
@@ -668,6 +774,14 @@ test_ids(void)
 static void
 test_names(void)
 {
+    is_str(aigw_record_driver_name(AIGW_DRIVER_NEWAPI), "newapi", "a driver");
+    is_str(aigw_record_driver_name(AIGW_DRIVER_MAX), "unknown", "none such");
+    is_str(aigw_record_subkey_name(AIGW_SUBKEY_PLANNED), "planned",
+           "a state");
+    is_str(aigw_record_subkey_name(AIGW_SUBKEY_FORGOTTEN), "forgotten",
+           "the last");
+    is_str(aigw_record_subkey_name(AIGW_SUBKEY_MAX), "unknown", "none such");
+
     is_str(aigw_record_settled_name(AIGW_SETTLED_EXACT), "exact", "exact");
     is_str(aigw_record_settled_name(AIGW_SETTLED_UNKNOWN), "unknown",
            "unknown");
@@ -690,6 +804,7 @@ main(void)
         test_noise(&kinds[i]);
     }
 
+    test_old_form();
     test_view();
     test_text_with_nul();
     test_sums();

@@ -320,6 +320,62 @@ test_derive(void)
 }
 
 
+/* What is bound to bytes opens for these alone, and for no id. */
+static void
+test_bound(void)
+{
+    char        text[AIGW_SECRET_MAX], like[AIGW_SEAL_BOUND_MAX + 1];
+    size_t      i, len, n, opened;
+    uint8_t     sealed[AIGW_SEALED_MAX];
+    aigw_str_t  secret = aigw_str("sk-sub-key"), id = { 8, like };
+    aigw_str_t  bound = aigw_str("project 1, upstream 2, name"), other;
+
+    is_int(aigw_seal_bound(&master, bound, secret, sealed, &len), AIGW_OK,
+           "bound to bytes");
+    ok(aigw_seal_open_bound(&master, bound, sealed, len, text, &n) == AIGW_OK
+       && n == secret.len && memcmp(text, secret.data, n) == 0, "... opens");
+
+    for (i = 0, opened = 0; i < bound.len; i++) {
+        memcpy(like, bound.data, bound.len);
+        like[i] ^= 1;
+        other = (aigw_str_t) { bound.len, like };
+        opened += aigw_seal_open_bound(&master, other, sealed, len, text, &n)
+                  != AIGW_ECRYPTO;
+        other = (aigw_str_t) { i, bound.data };
+        opened += aigw_seal_open_bound(&master, other, sealed, len, text, &n)
+                  != AIGW_ECRYPTO;
+    }
+
+    is_int((int64_t) opened, 0, "K09 bound to other bytes: closed");
+
+    for (i = 0, opened = 0; i < len * 8; i++) {
+        sealed[i / 8] ^= (uint8_t) (1u << i % 8);
+        opened += aigw_seal_open_bound(&master, bound, sealed, len, text, &n)
+                  != AIGW_ECRYPTO;
+        sealed[i / 8] ^= (uint8_t) (1u << i % 8);
+    }
+
+    is_int((int64_t) opened, 0, "K09 any bit flipped: closed");
+
+    /* the same eight bytes as an id and as bytes */
+
+    memset(like, 0, sizeof(like));
+    like[7] = 42;
+    is_int(aigw_seal(&master, 42, secret, sealed, &len), AIGW_OK, "an id's");
+    is_int(aigw_seal_open_bound(&master, id, sealed, len, text, &n),
+           AIGW_ECRYPTO, "K09 ... is not that of its bytes");
+    is_int(aigw_seal_bound(&master, id, secret, sealed, &len), AIGW_OK,
+           "that of eight bytes");
+    is_int(unseal(42, sealed, len), AIGW_ECRYPTO, "K09 ... is no id's");
+
+    other = (aigw_str_t) { AIGW_SEAL_BOUND_MAX + 1, like };
+    is_int(aigw_seal_bound(&master, other, secret, sealed, &len), AIGW_EINVAL,
+           "too many bytes");
+    is_int(aigw_seal_open_bound(&master, other, sealed, len, text, &n),
+           AIGW_EINVAL, "... nor to open");
+}
+
+
 int
 main(void)
 {
@@ -328,6 +384,7 @@ main(void)
     }
 
     test_round_trip();
+    test_bound();
     test_tampering();
     test_swap();
     test_nonces();
