@@ -14,7 +14,7 @@
 #include "aigw_seal.h"
 
 
-#define AIGW_RECORD_MAX  1024         /* bytes of any packed record */
+#define AIGW_RECORD_MAX  1024         /* bytes of any packed thing */
 #define AIGW_TOKENS_MAX  1000000000   /* a model's ceiling or context at most */
 
 
@@ -275,8 +275,48 @@ typedef struct {
 } aigw_row_view_t;
 
 
-/* Each packs into buf (AIGW_RECORD_MAX, rows AIGW_ROW_PACKED_MAX) and returns
-   the length; each unpack is its inverse and copies everything out. */
+/* Who changes something. At rest: append only. */
+typedef enum {
+    AIGW_ACTOR_SYSTEM = 0,            /* nobody has said who */
+    AIGW_ACTOR_SHELL,                 /* the command line: id is the uid */
+    AIGW_ACTOR_API,                   /* the sidecar: id is the user's */
+    AIGW_ACTOR_MAX
+} aigw_actor_kind_t;
+
+#define AIGW_FROM_MAX          191    /* where from, as text */
+#define AIGW_AUDIT_WORD_MAX    23     /* an action, a kind of object */
+#define AIGW_AUDIT_JSON_MAX    4095   /* what a thing was or is */
+#define AIGW_AUDIT_HASH_LEN    32     /* SHA-256 */
+#define AIGW_AUDIT_PACKED_MAX  (2 * AIGW_AUDIT_JSON_MAX + 1024)
+
+typedef struct {
+    uint64_t   id;                    /* 0 of a shell: root's */
+    uint8_t    kind;                  /* aigw_actor_kind_t */
+    char       name[AIGW_NAME_MAX + 1];
+    char       from[AIGW_FROM_MAX + 1];   /* terminal, address, sudo by whom */
+} aigw_actor_t;
+
+
+/* One change of control: who, from where, what. Fixed for ever: its hash is
+   that of the one before and all else of it. About 8.6 KiB. */
+typedef struct {
+    uint64_t      seq;                /* 1, 2, 3 ... */
+    int64_t       time_ms;
+    aigw_actor_t  actor;
+    char          action[AIGW_AUDIT_WORD_MAX + 1];    /* "set" */
+    char          object[AIGW_AUDIT_WORD_MAX + 1];    /* "project" */
+    uint64_t      object_id;          /* 0: it has none */
+    char          name[AIGW_MODEL_MAX + 1];           /* the object's, then */
+    char          before[AIGW_AUDIT_JSON_MAX + 1];    /* a JSON object of what
+                                                         differs, or empty */
+    char          after[AIGW_AUDIT_JSON_MAX + 1];
+    uint8_t       hash[AIGW_AUDIT_HASH_LEN];
+} aigw_audit_t;
+
+
+/* Each packs into buf (AIGW_RECORD_MAX, rows AIGW_ROW_PACKED_MAX, audit records
+   AIGW_AUDIT_PACKED_MAX) and returns the length; each unpack is its inverse and
+   copies everything out. */
 size_t aigw_record_pack_user(const aigw_user_t *user, uint8_t *buf);
 aigw_err_t aigw_record_unpack_user(const uint8_t *buf, size_t len,
     aigw_user_t *user) AIGW_CHECKED;
@@ -325,6 +365,11 @@ size_t aigw_record_pack_sums(const aigw_sums_t *sums, uint8_t *buf);
 aigw_err_t aigw_record_unpack_sums(const uint8_t *buf, size_t len,
     aigw_sums_t *sums) AIGW_CHECKED;
 
+/* Its last AIGW_AUDIT_HASH_LEN bytes are the hash. */
+size_t aigw_record_pack_audit(const aigw_audit_t *audit, uint8_t *buf);
+aigw_err_t aigw_record_unpack_audit(const uint8_t *buf, size_t len,
+    aigw_audit_t *audit) AIGW_CHECKED;
+
 /* What one row adds to the sums of its accounts and of its roll-up cell. */
 void aigw_record_row_sums(const aigw_row_t *row, aigw_sums_t *sums);
 
@@ -354,5 +399,6 @@ const char *aigw_record_route_name(unsigned route);
 const char *aigw_record_kind_name(unsigned settled);
 const char *aigw_record_driver_name(unsigned kind);
 const char *aigw_record_subkey_name(unsigned state);
+const char *aigw_record_actor_name(unsigned kind);
 
 #endif /* AIGW_RECORD_H */

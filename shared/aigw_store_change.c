@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "aigw_store_audit_internal.h"
 #include "aigw_store_internal.h"
 
 
@@ -36,6 +37,16 @@ static void
 key_text(aigw_db_key_t *at, const char *name)
 {
     aigw_store_key_text(at, aigw_store_text(name, AIGW_NAME_MAX));
+}
+
+
+/* What a change is called. */
+static const char *
+action_of(unsigned fields, int enabled)
+{
+    return fields & AIGW_CHANGE_REVOKED ? "revoke"
+           : fields != AIGW_CHANGE_ENABLED ? "set"
+           : enabled ? "enable" : "disable";
 }
 
 
@@ -77,6 +88,8 @@ aigw_store_change_user(aigw_store_t *store, unsigned fields,
         key_text(&to, u.name);
         move_name(&txn, AIGW_CONTROL_USER_NAMES, &at, &to, u.id);
         aigw_store_put_user(&txn, &u);
+        aigw_store_audit(store, &txn, action_of(fields, u.enabled),
+                         AIGW_LINE_USER, &old, &u);
     }
 
     err = aigw_db_end(&txn);
@@ -132,6 +145,8 @@ aigw_store_change_project(aigw_store_t *store, unsigned fields,
         key_text(&to, p.name);
         move_name(&txn, AIGW_CONTROL_PROJECT_NAMES, &at, &to, p.id);
         aigw_store_put_project(&txn, &p);
+        aigw_store_audit(store, &txn, action_of(fields, p.enabled),
+                         AIGW_LINE_PROJECT, &old, &p);
     }
 
     err = aigw_db_end(&txn);
@@ -198,6 +213,8 @@ aigw_store_change_key(aigw_store_t *store, unsigned fields, aigw_key_t *key)
     if (txn.err == AIGW_OK) {
         move_key_name(&txn, &old, &k);
         aigw_store_put_key(&txn, &k);
+        aigw_store_audit(store, &txn, action_of(fields, k.enabled),
+                         AIGW_LINE_KEY, &old, &k);
     }
 
     err = aigw_db_end(&txn);
@@ -277,6 +294,8 @@ aigw_store_rotate_key(aigw_store_t *store, aigw_key_t *key,
 
     if (txn.err == AIGW_OK) {
         move_hash(&txn, &old, &k);
+        aigw_store_audit_secret(store, &txn, "rotate", AIGW_LINE_KEY, &old,
+                                &k);
     }
 
     err = aigw_db_end(&txn);

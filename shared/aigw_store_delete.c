@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "aigw_time.h"
+#include "aigw_store_audit_internal.h"
 #include "aigw_store_internal.h"
 
 
@@ -52,7 +53,7 @@ leave(aigw_db_txn_t *txn, aigw_account_kind_t kind, uint64_t id,
 
 
 static void
-drop_key(aigw_db_txn_t *txn, uint64_t id)
+drop_key(aigw_store_t *store, aigw_db_txn_t *txn, uint64_t id)
 {
     aigw_key_t     key;
     aigw_db_key_t  at;
@@ -81,6 +82,7 @@ drop_key(aigw_db_txn_t *txn, uint64_t id)
     drop_id(txn, AIGW_CONTROL_KEY_IDS, id);
 
     leave(txn, AIGW_ACCOUNT_KEY, id, key.project_id, key.name);
+    aigw_store_audit(store, txn, "delete", AIGW_LINE_KEY, &key, NULL);
 }
 
 
@@ -90,7 +92,7 @@ aigw_store_delete_key(aigw_store_t *store, uint64_t id)
     aigw_db_txn_t  txn;
 
     aigw_db_write(store->control, &txn);
-    drop_key(&txn, id);
+    drop_key(store, &txn, id);
 
     return aigw_db_end(&txn);
 }
@@ -137,12 +139,14 @@ aigw_store_delete_project(aigw_store_t *store, uint64_t id)
                         aigw_store_unpack_project, &project))
     {
         while (first_key(&txn, id, &key_id)) {
-            drop_key(&txn, key_id);
+            drop_key(store, &txn, key_id);
         }
 
         drop_name(&txn, AIGW_CONTROL_PROJECT_NAMES, project.name);
         drop_id(&txn, AIGW_CONTROL_PROJECTS, id);
         leave(&txn, AIGW_ACCOUNT_PROJECT, id, project.user_id, project.name);
+        aigw_store_audit(store, &txn, "delete", AIGW_LINE_PROJECT, &project,
+                         NULL);
 
     } else {
         aigw_db_fail(&txn, AIGW_ENOTFOUND);
@@ -201,6 +205,7 @@ aigw_store_delete_user(aigw_store_t *store, uint64_t id)
         drop_name(&txn, AIGW_CONTROL_USER_NAMES, user.name);
         drop_id(&txn, AIGW_CONTROL_USERS, id);
         leave(&txn, AIGW_ACCOUNT_USER, id, 0, user.name);
+        aigw_store_audit(store, &txn, "delete", AIGW_LINE_USER, &user, NULL);
     }
 
     return aigw_db_end(&txn);
@@ -210,6 +215,7 @@ aigw_store_delete_user(aigw_store_t *store, uint64_t id)
 aigw_err_t
 aigw_store_delete_model(aigw_store_t *store, aigw_str_t name)
 {
+    aigw_model_t   model;
     aigw_db_key_t  at;
     aigw_db_txn_t  txn;
 
@@ -220,7 +226,14 @@ aigw_store_delete_model(aigw_store_t *store, aigw_str_t name)
     aigw_db_write(store->control, &txn);
     aigw_store_key_text(&at, name);
 
-    if (!aigw_db_delete(&txn, AIGW_CONTROL_MODELS, &at)) {
+    if (aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                        aigw_store_unpack_model, &model))
+    {
+        (void) aigw_db_delete(&txn, AIGW_CONTROL_MODELS, &at);
+        aigw_store_audit(store, &txn, "delete", AIGW_LINE_MODEL, &model,
+                         NULL);
+
+    } else {
         aigw_db_fail(&txn, AIGW_ENOTFOUND);
     }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "aigw_crc.h"
+#include "aigw_store_audit_internal.h"
 #include "aigw_store_line.h"
 
 
@@ -294,12 +295,18 @@ static aigw_err_t
 end_control(aigw_store_import_t *m, const char *id,
     char fault[AIGW_FAULT_LEN + 1])
 {
-    aigw_err_t     err;
-    aigw_db_key_t  at;
+    aigw_err_t            err;
+    aigw_db_key_t         at;
+    aigw_store_changed_t  changed = {
+        .action = "import", .object = "store", .name = id,
+        .fields = aigw_store_line_fields(AIGW_LINE_COUNTERS),
+        .after = &m->counters
+    };
 
     drop_mark(&m->control);
     aigw_store_key_text(&at, (aigw_str_t) aigw_str(AIGW_META_ID));
     aigw_db_put(&m->control, AIGW_CONTROL_META, &at, id, AIGW_STORE_ID_LEN);
+    aigw_store_audit_changed(m->store, &m->control, &changed);
     err = aigw_db_end(&m->control);
 
     return err == AIGW_OK ? AIGW_OK

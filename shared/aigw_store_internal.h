@@ -29,6 +29,7 @@ typedef enum {
     AIGW_CONTROL_GONE,                /* kind 1, id -> what is left of it */
     AIGW_CONTROL_LOGINS,              /* user -> login */
     AIGW_CONTROL_TICKETS,             /* hash -> ticket */
+    AIGW_CONTROL_AUDIT,               /* seq 8 -> who changed what */
     AIGW_CONTROL_TABLES
 } aigw_control_table_t;
 
@@ -73,6 +74,10 @@ typedef enum {
 /* Of control's: half an import, nobody opens it. */
 #define AIGW_META_IMPORTING  "importing"
 
+/* Of control's: the seq of the last audit record, and its hash. */
+#define AIGW_META_AUDIT_SEQ  "audit_seq"
+#define AIGW_META_AUDIT_HASH "audit_hash"
+
 /* Of usage's: the last row's seq; how far the time in a row's id has ever been
    from its time_ms (clocks that were set back make it more than 0). */
 #define AIGW_META_ROW_SEQ    "row_seq"
@@ -99,6 +104,7 @@ struct aigw_store_s {
     aigw_store_cache_t  *cache;       /* of control; NULL: nothing yet */
     char                 id[AIGW_STORE_ID_LEN + 1];
     aigw_store_file_t    files[2];    /* of control and usage */
+    aigw_actor_t         actor;       /* whom changes of control are by */
 };
 
 

@@ -11,9 +11,6 @@
 #include "aigw_store_line.h"
 
 
-/* Room behind which a field still ends: the longest one, all of it escaped. */
-#define FIELD_MAX   (6 * AIGW_MODELS_MAX + 64)
-
 #define SIZE(t, m)  sizeof(((t *) 0)->m)
 
 #define UINT(n, t, m, max)                                                    \
@@ -392,6 +389,15 @@ write_value(char *p, const aigw_field_t *field, const void *at)
 }
 
 
+char *
+aigw_store_line_field(char *p, const aigw_field_t *field, const void *of)
+{
+    p += sprintf(p, "\"%s\":", field->name);
+
+    return write_value(p, field, (const char *) of + field->at);
+}
+
+
 size_t
 aigw_store_line_write(const aigw_line_t *line, char text[AIGW_EXPORT_LINE_MAX])
 {
@@ -402,11 +408,11 @@ aigw_store_line_write(const aigw_line_t *line, char text[AIGW_EXPORT_LINE_MAX])
 
     for (field = types[line->type].fields;
          field->name != NULL
-         && p - text < AIGW_EXPORT_LINE_MAX - FIELD_MAX;
+         && p - text < AIGW_EXPORT_LINE_MAX - AIGW_LINE_FIELD_MAX;
          field++)
     {
-        p += sprintf(p, ",\"%s\":", field->name);
-        p = write_value(p, field, (const char *) &line->u + field->at);
+        *p++ = ',';
+        p = aigw_store_line_field(p, field, &line->u);
     }
 
     *p++ = '}';

@@ -1,6 +1,6 @@
 /*
- * Lines of an export as structures, and back. For aigw_store_export.c, _import*
- * and _line*.c only.
+ * Lines of an export as structures, and back. For aigw_store_export.c,
+ * _import*, _line* and _audit*.c only.
  */
 
 #ifndef AIGW_STORE_LINE_H
@@ -135,9 +135,17 @@ typedef struct {
     uint64_t            max;
 } aigw_field_t;
 
+/* The longest one, all of it escaped, with its name. */
+#define AIGW_LINE_FIELD_MAX  (6 * AIGW_MODELS_MAX + 64)
+
 /* Name and fields of a type. */
 const char *aigw_store_line_name(aigw_line_type_t type);
 const aigw_field_t *aigw_store_line_fields(aigw_line_type_t type);
+
+/* "name":value of a field of the structure `of`, without NUL, at p, where
+   AIGW_LINE_FIELD_MAX bytes are; its end. */
+char *aigw_store_line_field(char *p, const aigw_field_t *field,
+    const void *of);
 
 /* The line, with its newline; its length. */
 size_t aigw_store_line_write(const aigw_line_t *line,

@@ -1,11 +1,12 @@
 /*
  * Writing control, the things that are set rather than created: models,
- * prices, upstreams, settings. Each call is one transaction.
+ * prices, settings. Each call is one transaction.
  */
 
 #include <string.h>
 
 #include "aigw_time.h"
+#include "aigw_store_audit_internal.h"
 #include "aigw_store_internal.h"
 
 
@@ -115,10 +116,11 @@ aigw_err_t
 aigw_store_set_model(aigw_store_t *store, unsigned fields,
     aigw_model_t *model)
 {
+    int            known;
     uint8_t        buf[AIGW_RECORD_MAX];
     aigw_err_t     err;
     aigw_str_t     name, target;
-    aigw_model_t   m;
+    aigw_model_t   old, m;
     aigw_db_key_t  at;
     aigw_db_txn_t  txn;
 
@@ -131,9 +133,13 @@ aigw_store_set_model(aigw_store_t *store, unsigned fields,
     aigw_db_write(store->control, &txn);
     aigw_store_key_text(&at, name);
 
-    if (!aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
-                         aigw_store_unpack_model, &m))
-    {
+    known = aigw_store_load(&txn, AIGW_CONTROL_MODELS, &at,
+                            aigw_store_unpack_model, &old);
+
+    if (known) {
+        m = old;
+
+    } else {
         memset(&m, 0, sizeof(m));
         memcpy(m.name, model->name, sizeof(m.name));
         m.created_ms = aigw_time_now_ms();
@@ -152,6 +158,8 @@ aigw_store_set_model(aigw_store_t *store, unsigned fields,
     if (txn.err == AIGW_OK) {
         aigw_db_put(&txn, AIGW_CONTROL_MODELS, &at, buf,
                     aigw_record_pack_model(&m, buf));
+        aigw_store_audit(store, &txn, known ? "set" : "create",
+                         AIGW_LINE_MODEL, known ? &old : NULL, &m);
     }
 
     err = aigw_db_end(&txn);
@@ -194,12 +202,13 @@ check_price(const aigw_price_entry_t *entry)
 aigw_err_t
 aigw_store_set_price(aigw_store_t *store, aigw_price_entry_t *entry)
 {
+    int                 known;
     uint8_t             buf[AIGW_RECORD_MAX];
     uint64_t            version;
     aigw_err_t          err;
     aigw_db_key_t       at;
     aigw_db_txn_t       txn;
-    aigw_price_entry_t  e;
+    aigw_price_entry_t  old, e;
 
     if (check_price(entry) != AIGW_OK) {
         return AIGW_EINVAL;
@@ -219,8 +228,12 @@ aigw_store_set_price(aigw_store_t *store, aigw_price_entry_t *entry)
 
     aigw_store_key_price(&at, aigw_store_text(e.model, AIGW_MODEL_MAX),
                          e.from_ms);
+    known = aigw_store_load(&txn, AIGW_CONTROL_PRICES, &at,
+                            aigw_store_unpack_price, &old);
     aigw_db_put(&txn, AIGW_CONTROL_PRICES, &at, buf,
                 aigw_record_pack_price(&e, buf));
+    aigw_store_audit(store, &txn, "set", AIGW_LINE_PRICE,
+                     known ? &old : NULL, &e);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {
@@ -234,10 +247,11 @@ aigw_store_set_price(aigw_store_t *store, aigw_price_entry_t *entry)
 aigw_err_t
 aigw_store_delete_price(aigw_store_t *store, aigw_str_t model)
 {
-    int               any, more;
-    aigw_db_key_t     at, prefix;
-    aigw_db_txn_t     txn;
-    aigw_db_cursor_t  cur;
+    int                 any, more;
+    aigw_db_key_t       at, prefix;
+    aigw_db_txn_t       txn;
+    aigw_db_cursor_t    cur;
+    aigw_price_entry_t  old;
 
     if (model.len == 0 || model.len > AIGW_MODEL_MAX) {
         return AIGW_ENOTFOUND;
@@ -256,10 +270,17 @@ aigw_store_delete_price(aigw_store_t *store, aigw_str_t model)
         if (more) {
             aigw_db_key(&at);
             aigw_db_key_bytes(&at, cur.key.data, cur.key.len);
+            aigw_db_fail(&txn, aigw_record_unpack_price(cur.value.data,
+                                                        cur.value.len, &old));
         }
 
         aigw_db_cursor_close(&cur);
         more = more && aigw_db_delete(&txn, AIGW_CONTROL_PRICES, &at);
+
+        if (more) {
+            aigw_store_audit(store, &txn, "delete", AIGW_LINE_PRICE, &old,
+                             NULL);
+        }
     }
 
     if (!any) {
@@ -270,158 +291,18 @@ aigw_store_delete_price(aigw_store_t *store, aigw_str_t model)
 }
 
 
-/* Gives u the secret: a new one is sealed for its id, none keeps the old one,
-   which must not follow the name to another URL. */
-static aigw_err_t
-seal_secret(const aigw_seal_master_t *master, const aigw_upstream_t *old,
-    aigw_str_t secret, aigw_upstream_t *u)
-{
-    size_t      len;
-    aigw_err_t  err;
-
-    if (secret.len == 0) {
-        if (old == NULL || strcmp(old->url, u->url) != 0) {
-            return AIGW_EINVAL;
-        }
-
-        u->sealed_len = old->sealed_len;
-        memcpy(u->sealed, old->sealed, old->sealed_len);
-
-        return AIGW_OK;
-    }
-
-    err = aigw_seal(master, u->id, secret, u->sealed, &len);
-
-    if (err == AIGW_OK) {
-        u->sealed_len = (uint16_t) len;
-    }
-
-    return err;
-}
-
-
-/* The log is the same account's only at the same place. */
+/* Both have room for NUL, and are there or not by their value. */
 static void
-keep_log(aigw_upstream_t *u, const aigw_upstream_t *old)
+audit_setting(aigw_store_t *store, aigw_db_txn_t *txn,
+    const aigw_line_setting_t *old, const aigw_line_setting_t *new)
 {
-    if (strcmp(u->url, old->url) == 0) {
-        u->log_user = old->log_user;
-        u->log_sealed_len = old->log_sealed_len;
-        memcpy(u->log_sealed, old->log_sealed, old->log_sealed_len);
-    }
-}
-
-
-aigw_err_t
-aigw_store_set_upstream(aigw_store_t *store,
-    const aigw_seal_master_t *master, aigw_upstream_t *upstream,
-    aigw_str_t secret)
-{
-    int              known;
-    uint8_t          buf[AIGW_RECORD_MAX];
-    aigw_err_t       err;
-    aigw_str_t       name, url;
-    aigw_db_key_t    at;
-    aigw_db_txn_t    txn;
-    aigw_upstream_t  old, u;
-
-    name = aigw_store_text(upstream->name, sizeof(upstream->name));
-    url = aigw_store_text(upstream->url, sizeof(upstream->url));
-
-    if (aigw_store_check_name(name) != AIGW_OK || url.len == 0
-        || url.len > AIGW_URL_MAX)
-    {
-        return AIGW_EINVAL;
+    if (old->value[0] == '\0' && new->value[0] == '\0') {
+        return;
     }
 
-    u = *upstream;
-    u.changed_ms = aigw_time_now_ms();
-
-    aigw_db_write(store->control, &txn);
-    aigw_store_key_text(&at, name);
-
-    known = aigw_store_load(&txn, AIGW_CONTROL_UPSTREAMS, &at,
-                            aigw_store_unpack_upstream, &old);
-
-    u.log_user = 0;
-    u.log_sealed_len = 0;
-
-    if (known) {
-        u.id = old.id;
-        u.created_ms = old.created_ms;
-        keep_log(&u, &old);
-
-    } else {
-        u.id = aigw_store_get_meta(&txn, AIGW_META_UPSTREAM) + 1;
-        u.created_ms = u.changed_ms;
-        aigw_store_put_meta(&txn, AIGW_META_UPSTREAM, u.id);
-    }
-
-    if (txn.err == AIGW_OK) {
-        aigw_db_fail(&txn, seal_secret(master, known ? &old : NULL, secret,
-                                       &u));
-    }
-
-    if (txn.err == AIGW_OK) {
-        aigw_db_put(&txn, AIGW_CONTROL_UPSTREAMS, &at, buf,
-                    aigw_record_pack_upstream(&u, buf));
-    }
-
-    err = aigw_db_end(&txn);
-
-    if (err == AIGW_OK) {
-        *upstream = u;
-    }
-
-    return err;
-}
-
-
-aigw_err_t
-aigw_store_set_upstream_log(aigw_store_t *store,
-    const aigw_seal_master_t *master, aigw_upstream_t *upstream, uint64_t user,
-    aigw_str_t token)
-{
-    size_t           len;
-    uint8_t          buf[AIGW_RECORD_MAX];
-    aigw_err_t       err;
-    aigw_db_key_t    at;
-    aigw_db_txn_t    txn;
-    aigw_upstream_t  u;
-
-    if (user == 0 || token.len == 0 || token.len > AIGW_SECRET_MAX) {
-        return AIGW_EINVAL;
-    }
-
-    aigw_db_write(store->control, &txn);
-    aigw_store_key_text(&at, aigw_store_text(upstream->name, AIGW_NAME_MAX));
-
-    if (!aigw_store_load(&txn, AIGW_CONTROL_UPSTREAMS, &at,
-                         aigw_store_unpack_upstream, &u))
-    {
-        aigw_db_fail(&txn, AIGW_ENOTFOUND);
-
-    } else {
-        err = aigw_seal(master, AIGW_UPSTREAM_LOG(u.id), token, u.log_sealed,
-                        &len);
-        aigw_db_fail(&txn, err);
-        u.log_user = user;
-        u.log_sealed_len = err == AIGW_OK ? (uint16_t) len : 0;
-        u.changed_ms = aigw_time_now_ms();
-    }
-
-    if (txn.err == AIGW_OK) {
-        aigw_db_put(&txn, AIGW_CONTROL_UPSTREAMS, &at, buf,
-                    aigw_record_pack_upstream(&u, buf));
-    }
-
-    err = aigw_db_end(&txn);
-
-    if (err == AIGW_OK) {
-        *upstream = u;
-    }
-
-    return err;
+    aigw_store_audit(store, txn, new->value[0] != '\0' ? "set" : "delete",
+                     AIGW_LINE_SETTING, old->value[0] != '\0' ? old : NULL,
+                     new->value[0] != '\0' ? new : NULL);
 }
 
 
@@ -429,8 +310,9 @@ aigw_err_t
 aigw_store_set_setting(aigw_store_t *store, aigw_str_t name,
     aigw_str_t value)
 {
-    aigw_db_key_t  at;
-    aigw_db_txn_t  txn;
+    aigw_db_key_t        at;
+    aigw_db_txn_t        txn;
+    aigw_line_setting_t  old = { "", "" }, new = { "", "" };
 
     if (aigw_store_check_name(name) != AIGW_OK || value.len > AIGW_VALUE_MAX
         || (value.len > 0 && memchr(value.data, '\0', value.len) != NULL))
@@ -438,14 +320,21 @@ aigw_store_set_setting(aigw_store_t *store, aigw_str_t name,
         return AIGW_EINVAL;
     }
 
+    memcpy(old.name, name.data, name.len);
+    memcpy(new.name, name.data, name.len);
+
     aigw_db_write(store->control, &txn);
     aigw_store_key_text(&at, name);
+    (void) aigw_store_load_setting(&txn, name, old.value);
 
     if (value.len == 0) {
         (void) aigw_db_delete(&txn, AIGW_CONTROL_SETTINGS, &at);
     } else {
+        memcpy(new.value, value.data, value.len);
         aigw_db_put(&txn, AIGW_CONTROL_SETTINGS, &at, value.data, value.len);
     }
+
+    audit_setting(store, &txn, &old, &new);
 
     return aigw_db_end(&txn);
 }

@@ -7,6 +7,7 @@
 
 #include "aigw_limit.h"
 #include "aigw_time.h"
+#include "aigw_store_audit_internal.h"
 #include "aigw_store_internal.h"
 
 
@@ -172,6 +173,7 @@ aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
     aigw_store_key_text(&at, TEXT(u.name));
     aigw_store_take_name(&txn, AIGW_CONTROL_USER_NAMES, &at, u.id);
     aigw_store_put_user(&txn, &u);
+    aigw_store_audit(store, &txn, "create", AIGW_LINE_USER, NULL, &u);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {
@@ -184,7 +186,7 @@ aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
 
 /* Within a transaction, with key->project_id set; sets id. */
 static void
-add_key(aigw_db_txn_t *txn, aigw_key_t *key)
+add_key(aigw_store_t *store, aigw_db_txn_t *txn, aigw_key_t *key)
 {
     aigw_db_key_t    at;
     aigw_db_value_t  taken;
@@ -211,6 +213,8 @@ add_key(aigw_db_txn_t *txn, aigw_key_t *key)
         aigw_store_key_name(&at, key);
         aigw_store_take_name(txn, AIGW_CONTROL_KEY_NAMES, &at, key->id);
     }
+
+    aigw_store_audit(store, txn, "create", AIGW_LINE_KEY, NULL, key);
 }
 
 
@@ -241,8 +245,9 @@ aigw_store_create_project(aigw_store_t *store, aigw_project_t *project,
     aigw_store_key_text(&at, TEXT(p.name));
     aigw_store_take_name(&txn, AIGW_CONTROL_PROJECT_NAMES, &at, p.id);
     aigw_store_put_project(&txn, &p);
+    aigw_store_audit(store, &txn, "create", AIGW_LINE_PROJECT, NULL, &p);
     k.project_id = p.id;
-    add_key(&txn, &k);
+    add_key(store, &txn, &k);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {
@@ -270,7 +275,7 @@ aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
 
     aigw_db_write(store->control, &txn);
     aigw_store_need(&txn, AIGW_CONTROL_PROJECTS, k.project_id);
-    add_key(&txn, &k);
+    add_key(store, &txn, &k);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {

@@ -389,6 +389,31 @@ rule('shared/ prints nothing, exits never',
     sub { lines_like(qr/\b(?:$never)\s*\(/, shared('c')) },
     map { [$s, "    $_(x);\n"] } @never);
 
+# Whatever begins a change of control tells the audit log of it, by itself or by
+# a function of its file; but for marks that are no admin's change.
+my %unaudited = map { $_ => 1 } qw(write_identity put_id set_mark
+    aigw_store_import_begin aigw_store_import_abort);
+
+rule('what changes control stands in the audit log', sub {
+    map {
+        my $file = $_;
+        my %body = code($file) =~ /^(\w+)\([^;{}]*\)\n\{\n(.*?)^\}/gms;
+        my $tells = 'aigw_store_audit\w*\(|AIGW_CONTROL_AUDIT';
+
+        # a function that tells by another one, and so on
+        for (1 .. 3) {
+            $tells = join '|', $tells, map { "\\b$_\\(" }
+                grep { $body{$_} =~ /$tells/ } sort keys %body;
+        }
+
+        map { "$file: $_" } grep {
+            $body{$_} =~ /aigw_db_write\((?!\S*usage)/ && !$unaudited{$_}
+                && $body{$_} !~ /$tells/
+        } sort keys %body;
+    } shared('c');
+}, map { ['shared/aigw_store_set.c', "\n\nvoid\nx(void)\n{\n    $_\n}\n"] }
+    'aigw_db_write(store->control, &txn);', 'aigw_db_write(db, &txn); y(1);');
+
 rule('no memcmp of secrets', sub {
     lines_like(qr/\bmemcmp\s*\([^;]*(?:hash|secret|master|digest)/, module(),
         in(qr{^shared/aigw_(?:key|password|seal)}));
