@@ -28,7 +28,8 @@
 static const char *const  control_tables[AIGW_CONTROL_TABLES] = {
     "meta", "users", "user_names", "projects", "project_names", "keys",
     "key_ids", "key_names", "project_keys", "models", "prices", "upstreams",
-    "settings", "gone", "logins", "tickets", "audit"
+    "settings", "gone", "logins", "tickets", "audit", "drivers",
+    "subkeys", "project_subkeys"
 };
 
 static const char *const  usage_tables[AIGW_USAGE_TABLES] = {

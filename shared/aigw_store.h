@@ -120,6 +120,7 @@ typedef struct {
     unsigned   key_revoked:1;
     unsigned   cap_strict:1;          /* the project's */
     unsigned   disconnect_abort:1;
+    unsigned   has_subkey:1;          /* the same: aigw_store_find_subkey */
     char       project_name[AIGW_NAME_MAX + 1];
     char       key_prefix[AIGW_KEY_PREFIX_LEN + 1];
     char       key_last4[AIGW_KEY_LAST_LEN + 1];
@@ -300,7 +301,8 @@ aigw_err_t aigw_store_delete_price(aigw_store_t *store, aigw_str_t model)
 
 /* Makes or replaces upstream (name and url given), seals secret for it.
    An empty secret keeps the old one if url is unchanged, else AIGW_EINVAL
-   (threats M19). */
+   (threats M19). What makes sub-keys there goes when the URL changes, and
+   where there are any it cannot change: AIGW_EEXIST. */
 aigw_err_t aigw_store_set_upstream(aigw_store_t *store,
     const aigw_seal_master_t *master, aigw_upstream_t *upstream,
     aigw_str_t secret) AIGW_CHECKED;
@@ -351,12 +353,14 @@ aigw_err_t aigw_store_get_watermark(aigw_store_t *store, uint64_t journal,
 /*
  * Locks that end with aigw_store_unlock or the process. POST: one at a time
  * books a credit or a refund. BUILD: while it is held nobody makes counters of
- * a live segment. Who needs both takes POST first. AIGW_EBUSY: not within
- * wait_ms.
+ * a live segment. Who needs both takes POST first. SUBKEYS: one at a time makes
+ * or retires keys at an upstream, so that a plan which is seen under it is
+ * nobody's any more. AIGW_EBUSY: not within wait_ms.
  */
 typedef enum {
     AIGW_STORE_LOCK_BUILD = 0,
-    AIGW_STORE_LOCK_POST              /* needs AIGW_STORE_USAGE */
+    AIGW_STORE_LOCK_POST,             /* needs AIGW_STORE_USAGE */
+    AIGW_STORE_LOCK_SUBKEYS
 } aigw_store_lock_t;
 
 aigw_err_t aigw_store_lock(const aigw_store_t *store, aigw_store_lock_t which,

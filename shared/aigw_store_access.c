@@ -41,6 +41,7 @@ set_project(aigw_access_t *access, const aigw_project_t *project)
     access->project_enabled = project->enabled != 0;
     access->cap_strict = project->cap_strict != 0;
     access->disconnect_abort = project->disconnect_abort != 0;
+    access->has_subkey = project->has_subkey != 0;
     copy_text(access->project_name, project->name);
     copy_text(access->project_models, project->models);
 }

@@ -86,6 +86,15 @@ aigw_store_key_name(aigw_db_key_t *at, const aigw_key_t *key)
 }
 
 
+void
+aigw_store_key_subkey(aigw_db_key_t *at, uint64_t project_id,
+    uint64_t upstream_id)
+{
+    aigw_store_key_int(at, project_id);
+    aigw_db_key_int(at, upstream_id, 8);
+}
+
+
 uint64_t
 aigw_store_get_int(aigw_db_txn_t *txn, unsigned table,
     const aigw_db_key_t *key)
@@ -164,6 +173,32 @@ aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
 }
 
 
+int
+aigw_store_first_of(aigw_db_txn_t *txn, unsigned table, uint64_t project_id,
+    uint64_t *id)
+{
+    int               found;
+    aigw_db_key_t     prefix;
+    aigw_db_cursor_t  cur;
+
+    aigw_db_cursor(&cur, txn, table);
+    aigw_store_key_int(&prefix, project_id);
+    found = aigw_db_seek(&cur, &prefix) && aigw_db_in(&cur, &prefix);
+
+    if (found && cur.key.len == 16) {
+        *id = aigw_db_int(cur.key.data + 8, 8);
+
+    } else if (found) {
+        aigw_db_fail(txn, AIGW_ECORRUPT);
+        found = 0;
+    }
+
+    aigw_db_cursor_close(&cur);
+
+    return found;
+}
+
+
 void
 aigw_store_load_key(aigw_db_txn_t *txn, uint64_t id, aigw_key_t *key)
 {
@@ -230,6 +265,20 @@ aigw_err_t
 aigw_store_unpack_upstream(const uint8_t *buf, size_t len, void *out)
 {
     return aigw_record_unpack_upstream(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_driver(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_driver(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_subkey(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_subkey(buf, len, out);
 }
 
 

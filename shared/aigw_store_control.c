@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "aigw_store_internal.h"
+#include "aigw_store_subkey.h"
 
 
 /* 1: which is all digits, *id is their value; too many of them are 0, which
@@ -362,6 +363,18 @@ aigw_store_list_upstreams(aigw_store_t *store, aigw_str_t after,
     };
 
     return list_by_name(store, AIGW_CONTROL_UPSTREAMS, after, list, n);
+}
+
+
+aigw_err_t
+aigw_store_list_subkeys(aigw_store_t *store, aigw_str_t after,
+    aigw_subkey_t *subkeys, size_t max, size_t *n)
+{
+    list_t  list = {
+        aigw_store_unpack_subkey, (char *) subkeys, sizeof(*subkeys), 0, max
+    };
+
+    return list_by_name(store, AIGW_CONTROL_SUBKEYS, after, list, n);
 }
 
 

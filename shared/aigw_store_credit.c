@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -20,6 +21,8 @@
 
 #define ENTRY    (AIGW_ROW_ID_LEN + 8)   /* row id, cost */
 #define POLL_MS  5
+#define DATA     "data.mdb"
+#define LOCK     "lock.mdb"
 
 
 void
@@ -111,17 +114,38 @@ aigw_store_find_return(aigw_store_t *store, const aigw_row_t *row,
 }
 
 
+/* A file of the store for each: LMDB locks them in other ways. 0: it is not
+   open. */
+static int
+lock_path(const aigw_store_t *store, aigw_store_lock_t which,
+    char path[AIGW_STORE_SUB_MAX])
+{
+    int          len;
+    const char  *data = store->files[which == AIGW_STORE_LOCK_POST].path;
+
+    if (data == NULL) {
+        return 0;
+    }
+
+    len = (int) (strlen(data) - strlen(DATA));
+    (void) snprintf(path, AIGW_STORE_SUB_MAX, "%.*s%s", len, data,
+                    which == AIGW_STORE_LOCK_SUBKEYS ? LOCK : DATA);
+
+    return 1;
+}
+
+
 aigw_err_t
 aigw_store_lock(const aigw_store_t *store, aigw_store_lock_t which,
     unsigned wait_ms, int *fd)
 {
     int              file;
+    char             path[AIGW_STORE_SUB_MAX];
     unsigned         waited;
     aigw_err_t       err;
-    const char      *path = store->files[which].path;
     struct timespec  pause = { 0, POLL_MS * 1000000 };
 
-    if (path == NULL) {
+    if (!lock_path(store, which, path)) {
         return AIGW_EINVAL;
     }
 

@@ -98,32 +98,6 @@ aigw_store_delete_key(aigw_store_t *store, uint64_t id)
 }
 
 
-/* One key of the project: 1 and its id. 0: it has none. */
-static int
-first_key(aigw_db_txn_t *txn, uint64_t project_id, uint64_t *id)
-{
-    int               found;
-    aigw_db_key_t     prefix;
-    aigw_db_cursor_t  cur;
-
-    aigw_db_cursor(&cur, txn, AIGW_CONTROL_PROJECT_KEYS);
-    aigw_store_key_int(&prefix, project_id);
-    found = aigw_db_seek(&cur, &prefix) && aigw_db_in(&cur, &prefix);
-
-    if (found && cur.key.len == 16) {
-        *id = aigw_db_int(cur.key.data + 8, 8);
-
-    } else if (found) {
-        aigw_db_fail(txn, AIGW_ECORRUPT);
-        found = 0;
-    }
-
-    aigw_db_cursor_close(&cur);
-
-    return found;
-}
-
-
 aigw_err_t
 aigw_store_delete_project(aigw_store_t *store, uint64_t id)
 {
@@ -138,10 +112,13 @@ aigw_store_delete_project(aigw_store_t *store, uint64_t id)
     if (aigw_store_load(&txn, AIGW_CONTROL_PROJECTS, &at,
                         aigw_store_unpack_project, &project))
     {
-        while (first_key(&txn, id, &key_id)) {
+        while (aigw_store_first_of(&txn, AIGW_CONTROL_PROJECT_KEYS, id,
+                                   &key_id))
+        {
             drop_key(store, &txn, key_id);
         }
 
+        aigw_store_retire_all(store, &txn, id);
         drop_name(&txn, AIGW_CONTROL_PROJECT_NAMES, project.name);
         drop_id(&txn, AIGW_CONTROL_PROJECTS, id);
         leave(&txn, AIGW_ACCOUNT_PROJECT, id, project.user_id, project.name);

@@ -144,6 +144,14 @@ take_upstream(export_t *e, const aigw_db_cursor_t *cur)
 
 
 static int
+take_subkey(export_t *e, const aigw_db_cursor_t *cur)
+{
+    return aigw_record_unpack_subkey(cur->value.data, cur->value.len,
+                                     &e->line.u.subkey) == AIGW_OK;
+}
+
+
+static int
 take_setting(export_t *e, const aigw_db_cursor_t *cur)
 {
     aigw_line_setting_t  *setting = &e->line.u.setting;
@@ -300,6 +308,7 @@ write_control(export_t *e)
         { AIGW_CONTROL_MODELS, AIGW_LINE_MODEL, take_model },
         { AIGW_CONTROL_PRICES, AIGW_LINE_PRICE, take_price },
         { AIGW_CONTROL_UPSTREAMS, AIGW_LINE_UPSTREAM, take_upstream },
+        { AIGW_CONTROL_SUBKEYS, AIGW_LINE_SUBKEY, take_subkey },
         { AIGW_CONTROL_SETTINGS, AIGW_LINE_SETTING, take_setting }
     };
 

@@ -2,18 +2,21 @@
  * The whole store as text, for another machine, another version of LMDB or
  * another store: one flat JSON object a line (RFC 8259, UTF-8), in this order
  * of "type": aigw_export (format, schema), counters, user, project, key, gone,
- * model, price, upstream, setting, pruned, closing, row, return, sums, end.
+ * model, price, upstream, subkey, setting, pruned, closing, row, return, sums,
+ * end.
  *
  * Amounts are decimal strings (null: unlimited, or no such price), times
  * integers of milliseconds since 1970, ids and enums the numbers that the store
  * has, bytes hex. Text is as it is; a byte that is no UTF-8 is a lone low
  * surrogate, \udc80 for 0x80. Of keys there is the hash, of an upstream's key
- * what is sealed by the key file, which does not go along: no secret.
+ * and of sub-keys what is sealed by the key file, which does not go along: no
+ * secret.
  *
- * Not in it: the store's id, numbers of rows, indices, roll-ups (rows and
- * closings have all of these) and watermarks (of journals that are drained).
- * Sums are, to be compared with the rows; `end` has the number of lines before
- * it and their CRC-32C. So an export of what was imported is the same text.
+ * Not in it: the store's id, accounts that make sub-keys or read logs, numbers
+ * of rows, indices, roll-ups (rows and closings have all of these) and
+ * watermarks (of journals that are drained). Sums are, to be compared with the
+ * rows; `end` has the number of lines before it and their CRC-32C. So an export
+ * of what was imported is the same text.
  */
 
 #ifndef AIGW_STORE_EXPORT_H

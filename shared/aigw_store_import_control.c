@@ -306,6 +306,45 @@ add_upstream(aigw_store_import_t *m)
 }
 
 
+/* One that is active must be the only one of its project and upstream. */
+static aigw_err_t
+add_subkey(aigw_store_import_t *m)
+{
+    aigw_subkey_t         other;
+    const aigw_subkey_t  *subkey = &m->line.u.subkey;
+
+    if (aigw_store_check_subkey(subkey) != AIGW_OK
+        || subkey->project_id > m->counters.project
+        || subkey->upstream_id > m->counters.upstream)
+    {
+        return aigw_store_import_fault(m, AIGW_EINVAL,
+                                       "no sub-key can be that");
+    }
+
+    if (aigw_store_load_subkey(&m->control, TEXT(subkey->name), &other)
+        || (subkey->state == AIGW_SUBKEY_ACTIVE
+            && aigw_store_load_active(&m->control, subkey->project_id,
+                                      subkey->upstream_id, &other)))
+    {
+        return aigw_store_import_fault(m, AIGW_EEXIST, "it is there twice");
+    }
+
+    aigw_store_put_subkey(&m->control, subkey);
+
+    if (subkey->state == AIGW_SUBKEY_ACTIVE) {
+        if (!is_there(m, AIGW_CONTROL_PROJECTS, subkey->project_id)) {
+            return aigw_store_import_fault(m, AIGW_ENOTFOUND,
+                                           "there is no such project");
+        }
+
+        aigw_store_put_active(&m->control, subkey);
+        aigw_store_mark_subkeys(&m->control, subkey->project_id);
+    }
+
+    return m->control.err;
+}
+
+
 static aigw_err_t
 add_setting(aigw_store_import_t *m)
 {
@@ -352,6 +391,7 @@ aigw_store_import_control(aigw_store_import_t *m)
         [AIGW_LINE_MODEL] = add_model,
         [AIGW_LINE_PRICE] = add_price,
         [AIGW_LINE_UPSTREAM] = add_upstream,
+        [AIGW_LINE_SUBKEY] = add_subkey,
         [AIGW_LINE_SETTING] = add_setting
     };
 

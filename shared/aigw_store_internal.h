@@ -30,6 +30,10 @@ typedef enum {
     AIGW_CONTROL_LOGINS,              /* user -> login */
     AIGW_CONTROL_TICKETS,             /* hash -> ticket */
     AIGW_CONTROL_AUDIT,               /* seq 8 -> who changed what */
+    AIGW_CONTROL_DRIVERS,             /* upstream -> driver */
+    AIGW_CONTROL_SUBKEYS,             /* name -> sub-key */
+    AIGW_CONTROL_PROJECT_SUBKEYS,     /* project, upstream -> name of the
+                                         active one */
     AIGW_CONTROL_TABLES
 } aigw_control_table_t;
 
@@ -178,6 +182,11 @@ void aigw_store_load_sure(aigw_db_txn_t *txn, unsigned table,
 int aigw_store_load_setting(aigw_db_txn_t *txn, aigw_str_t name,
     char value[AIGW_VALUE_MAX + 1]);
 
+/* Of a table by project and id, one of that project: 1 and its id. 0: there is
+   none, or an error. */
+int aigw_store_first_of(aigw_db_txn_t *txn, unsigned table,
+    uint64_t project_id, uint64_t *id);
+
 /* The key with that id: AIGW_ENOTFOUND if there is none. */
 void aigw_store_load_key(aigw_db_txn_t *txn, uint64_t id, aigw_key_t *key);
 
@@ -216,7 +225,8 @@ typedef enum {
     AIGW_STORE_CACHED_ACCESS = 1,     /* by a key's hash */
     AIGW_STORE_CACHED_PRICE,          /* by a model's name */
     AIGW_STORE_CACHED_CALLED,         /* the same */
-    AIGW_STORE_CACHED_UPSTREAM        /* by its name */
+    AIGW_STORE_CACHED_UPSTREAM,       /* by its name */
+    AIGW_STORE_CACHED_SUBKEY          /* by project and upstream */
 } aigw_store_cached_kind_t;
 
 
@@ -232,6 +242,7 @@ typedef struct {
         aigw_price_t          price;
         aigw_upstream_t       upstream;
         aigw_called_t         called;
+        aigw_subkey_t         subkey;
     } value;
 } aigw_store_cached_t;
 
@@ -244,6 +255,42 @@ aigw_store_cached_t *aigw_store_cache_find(aigw_store_t *store,
    once, and the times if they matter. NULL: not to be kept. */
 aigw_store_cached_t *aigw_store_cache_put(aigw_store_t *store,
     aigw_store_cached_kind_t kind, aigw_str_t key, uint64_t version);
+
+
+/* --- aigw_store_subkey*.c, aigw_store_driver.c: within a transaction --- */
+
+void aigw_store_key_subkey(aigw_db_key_t *at, uint64_t project_id,
+    uint64_t upstream_id);
+
+/* What it is sealed for; borrows buf. */
+aigw_str_t aigw_store_bound_to(uint64_t project_id, uint64_t upstream_id,
+    const aigw_subkey_t *subkey, aigw_db_key_t *buf);
+
+/* AIGW_EINVAL: no sub-key can be that. */
+aigw_err_t aigw_store_check_subkey(const aigw_subkey_t *subkey) AIGW_CHECKED;
+
+/* 1: it is there; the active one of the two. */
+int aigw_store_load_subkey(aigw_db_txn_t *txn, aigw_str_t name,
+    aigw_subkey_t *subkey);
+int aigw_store_load_active(aigw_db_txn_t *txn, uint64_t project_id,
+    uint64_t upstream_id, aigw_subkey_t *subkey);
+
+/* The record alone; its place in the table of active ones; the project's own
+   mark, as that table has it (a project that is gone has none). */
+void aigw_store_put_subkey(aigw_db_txn_t *txn, const aigw_subkey_t *subkey);
+void aigw_store_put_active(aigw_db_txn_t *txn, const aigw_subkey_t *subkey);
+void aigw_store_mark_subkeys(aigw_db_txn_t *txn, uint64_t project_id);
+
+/* Of a project that is deleted: retiring from then on. */
+void aigw_store_retire_all(aigw_store_t *store, aigw_db_txn_t *txn,
+    uint64_t project_id);
+
+/* Any that may be there, whatever its state? */
+int aigw_store_has_subkeys(aigw_db_txn_t *txn, uint64_t upstream_id);
+
+/* It makes no sub-keys any more. AIGW_EEXIST: there are some. */
+void aigw_store_drop_driver(aigw_store_t *store, aigw_db_txn_t *txn,
+    const aigw_upstream_t *upstream);
 
 
 /* --- aigw_store_sort.c, aigw_store_sums.c: parts of a settlement --- */
@@ -293,6 +340,8 @@ aigw_err_t aigw_store_unpack_model(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_price(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_upstream(const uint8_t *buf, size_t len,
     void *out);
+aigw_err_t aigw_store_unpack_driver(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_subkey(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_row(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_sums(const uint8_t *buf, size_t len, void *out);
 

@@ -25,6 +25,8 @@
     { n, AIGW_FIELD_TEXT, offsetof(t, m), SIZE(t, m) - 1, 0 }
 #define HEX(n, t, m)                                                          \
     { n, AIGW_FIELD_HEX, offsetof(t, m), SIZE(t, m), 0 }
+#define SEALED(n, t, m)                                                       \
+    { n, AIGW_FIELD_SEALED, offsetof(t, m), AIGW_SEALED_MAX, 0 }
 #define END              { NULL, 0, 0, 0, 0 }
 
 #define SUMS(t)                                                               \
@@ -132,9 +134,32 @@ static const aigw_field_t  upstream[] = {
     TEXT("url", aigw_upstream_t, url),
     TIME("created_ms", aigw_upstream_t, created_ms),
     TIME("changed_ms", aigw_upstream_t, changed_ms),
-    { "sealed", AIGW_FIELD_SEALED, 0, AIGW_SEALED_MAX, 0 },
+    SEALED("sealed", aigw_upstream_t, sealed_len),
     END
 };
+
+static const aigw_field_t  subkey[] = {
+    TEXT("name", aigw_subkey_t, name),
+    UINT("state", aigw_subkey_t, state, AIGW_SUBKEY_MAX - 1),
+    ID("project_id", aigw_subkey_t, project_id),
+    ID("upstream_id", aigw_subkey_t, upstream_id),
+    ID("remote_id", aigw_subkey_t, remote_id),
+    LIMIT("quota", aigw_subkey_t, quota_nano),
+    TIME("expires_ms", aigw_subkey_t, expires_ms),
+    TEXT("models", aigw_subkey_t, models),
+    TIME("created_ms", aigw_subkey_t, created_ms),
+    TIME("changed_ms", aigw_subkey_t, changed_ms),
+    SEALED("sealed", aigw_subkey_t, sealed_len),
+    END
+};
+
+_Static_assert(offsetof(aigw_upstream_t, sealed)
+               == offsetof(aigw_upstream_t, sealed_len)
+                  + offsetof(aigw_line_sealed_t, bytes)
+               && offsetof(aigw_subkey_t, sealed)
+                  == offsetof(aigw_subkey_t, sealed_len)
+                     + offsetof(aigw_line_sealed_t, bytes),
+               "aigw_line_sealed_t is as the records have it");
 
 static const aigw_field_t  setting[] = {
     TEXT("name", aigw_line_setting_t, name),
@@ -226,6 +251,7 @@ static const struct {
     [AIGW_LINE_MODEL] = { "model", model },
     [AIGW_LINE_PRICE] = { "price", price },
     [AIGW_LINE_UPSTREAM] = { "upstream", upstream },
+    [AIGW_LINE_SUBKEY] = { "subkey", subkey },
     [AIGW_LINE_SETTING] = { "setting", setting },
     [AIGW_LINE_PRUNED] = { "pruned", pruned },
     [AIGW_LINE_CLOSING] = { "closing", closing },
@@ -357,7 +383,7 @@ write_amount(char *p, int64_t nano)
 static char *
 write_value(char *p, const aigw_field_t *field, const void *at)
 {
-    const aigw_upstream_t  *sealed = at;
+    const aigw_line_sealed_t  *sealed = at;
 
     switch (field->kind) {
 
@@ -381,7 +407,7 @@ write_value(char *p, const aigw_field_t *field, const void *at)
         return write_hex(p, at, field->size);
 
     case AIGW_FIELD_SEALED:
-        return write_hex(p, sealed->sealed, sealed->sealed_len);
+        return write_hex(p, sealed->bytes, sealed->len);
 
     default:
         return p + sprintf(p, "%" PRId64, *(const int64_t *) at);

@@ -21,6 +21,7 @@ typedef enum {
     AIGW_LINE_MODEL,
     AIGW_LINE_PRICE,
     AIGW_LINE_UPSTREAM,
+    AIGW_LINE_SUBKEY,
     AIGW_LINE_SETTING,
     AIGW_LINE_PRUNED,
     AIGW_LINE_CLOSING,
@@ -103,6 +104,7 @@ typedef struct {
         aigw_model_t          model;
         aigw_price_entry_t    price;
         aigw_upstream_t       upstream;
+        aigw_subkey_t         subkey;
         aigw_line_setting_t   setting;
         aigw_line_pruned_t    pruned;
         aigw_line_closing_t   closing;
@@ -124,7 +126,7 @@ typedef enum {
     AIGW_FIELD_AMOUNT,                /* an amount of either sign */
     AIGW_FIELD_TEXT,                  /* at most size bytes */
     AIGW_FIELD_HEX,                   /* size bytes */
-    AIGW_FIELD_SEALED                 /* of an upstream */
+    AIGW_FIELD_SEALED                 /* aigw_line_sealed_t */
 } aigw_field_kind_t;
 
 typedef struct {
@@ -137,6 +139,12 @@ typedef struct {
 
 /* The longest one, all of it escaped, with its name. */
 #define AIGW_LINE_FIELD_MAX  (6 * AIGW_MODELS_MAX + 64)
+
+/* How a record has what is sealed: as two fields, one behind the other. */
+typedef struct {
+    uint16_t  len;
+    uint8_t   bytes[AIGW_SEALED_MAX];
+} aigw_line_sealed_t;
 
 /* Name and fields of a type. */
 const char *aigw_store_line_name(aigw_line_type_t type);

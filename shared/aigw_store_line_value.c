@@ -287,12 +287,12 @@ read_number(const aigw_line_member_t *m, const aigw_field_t *field, void *at)
 
 
 static int
-read_sealed(aigw_str_t text, aigw_upstream_t *upstream)
+read_sealed(aigw_str_t text, aigw_line_sealed_t *sealed)
 {
-    upstream->sealed_len = (uint16_t) (text.len / 2);
+    sealed->len = (uint16_t) (text.len / 2);
 
     return text.len / 2 <= AIGW_SEALED_MAX
-           && read_hex(text, upstream->sealed, text.len / 2);
+           && read_hex(text, sealed->bytes, text.len / 2);
 }
 
 

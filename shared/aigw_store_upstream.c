@@ -67,15 +67,19 @@ seal_secret(const aigw_seal_master_t *master, const aigw_upstream_t *old,
 }
 
 
-/* The log is the same account's only at the same place. */
+/* Accounts are the same only at the same place. */
 static void
-keep_log(aigw_upstream_t *u, const aigw_upstream_t *old)
+keep_accounts(aigw_store_t *store, aigw_db_txn_t *txn, aigw_upstream_t *u,
+    const aigw_upstream_t *old)
 {
-    if (strcmp(u->url, old->url) == 0) {
-        u->log_user = old->log_user;
-        u->log_sealed_len = old->log_sealed_len;
-        memcpy(u->log_sealed, old->log_sealed, old->log_sealed_len);
+    if (strcmp(u->url, old->url) != 0) {
+        aigw_store_drop_driver(store, txn, old);
+        return;
     }
+
+    u->log_user = old->log_user;
+    u->log_sealed_len = old->log_sealed_len;
+    memcpy(u->log_sealed, old->log_sealed, old->log_sealed_len);
 }
 
 
@@ -116,7 +120,7 @@ aigw_store_set_upstream(aigw_store_t *store,
     if (known) {
         u.id = old.id;
         u.created_ms = old.created_ms;
-        keep_log(&u, &old);
+        keep_accounts(store, &txn, &u, &old);
 
     } else {
         u.id = aigw_store_get_meta(&txn, AIGW_META_UPSTREAM) + 1;

@@ -236,6 +236,7 @@ aigw_store_create_project(aigw_store_t *store, aigw_project_t *project,
 
     p = *project;
     k = *key;
+    p.has_subkey = 0;
     p.created_ms = aigw_time_now_ms();
     k.created_ms = p.created_ms;
 
