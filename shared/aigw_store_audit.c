@@ -114,17 +114,18 @@ describe(const aigw_store_changed_t *changed, aigw_audit_t *audit)
 }
 
 
-/* The hash of the last record; zeros before the first. */
-static void
-get_head(aigw_db_txn_t *txn, uint64_t seq, uint8_t hash[AIGW_AUDIT_HASH_LEN])
+uint64_t
+aigw_store_audit_head(aigw_db_txn_t *txn, uint8_t hash[AIGW_AUDIT_HASH_LEN])
 {
+    uint64_t         seq;
     aigw_db_key_t    at;
     aigw_db_value_t  value;
 
     memset(hash, 0, AIGW_AUDIT_HASH_LEN);
+    seq = aigw_store_get_meta(txn, AIGW_META_AUDIT_SEQ);
 
     if (seq == 0) {
-        return;
+        return 0;
     }
 
     aigw_store_key_text(&at, (aigw_str_t) aigw_str(AIGW_META_AUDIT_HASH));
@@ -137,6 +138,28 @@ get_head(aigw_db_txn_t *txn, uint64_t seq, uint8_t hash[AIGW_AUDIT_HASH_LEN])
     } else {
         aigw_db_fail(txn, AIGW_ECORRUPT);
     }
+
+    return seq;
+}
+
+
+/* Over the hash before and all of the packed bytes but the hash itself. */
+aigw_err_t
+aigw_store_audit_hash(const uint8_t before[AIGW_AUDIT_HASH_LEN],
+    const uint8_t *packed, size_t len, uint8_t hash[AIGW_AUDIT_HASH_LEN])
+{
+    uint8_t  buf[AIGW_AUDIT_HASH_LEN + AIGW_AUDIT_PACKED_MAX];
+
+    if (len < AIGW_AUDIT_HASH_LEN || len > AIGW_AUDIT_PACKED_MAX) {
+        return AIGW_ECORRUPT;
+    }
+
+    len -= AIGW_AUDIT_HASH_LEN;
+    memcpy(buf, before, AIGW_AUDIT_HASH_LEN);
+    memcpy(buf + AIGW_AUDIT_HASH_LEN, packed, len);
+
+    return SHA256(buf, AIGW_AUDIT_HASH_LEN + len, hash) != NULL
+           ? AIGW_OK : AIGW_ECRYPTO;
 }
 
 
@@ -157,22 +180,17 @@ static void
 append(aigw_store_t *store, aigw_db_txn_t *txn, aigw_audit_t *audit)
 {
     size_t            len;
-    uint8_t           buf[AIGW_AUDIT_HASH_LEN + AIGW_AUDIT_PACKED_MAX];
-    uint8_t          *packed = buf + AIGW_AUDIT_HASH_LEN;
+    uint8_t           before[AIGW_AUDIT_HASH_LEN];
+    uint8_t           packed[AIGW_AUDIT_PACKED_MAX];
     aigw_db_key_t     at;
     aigw_db_cursor_t  cur;
 
-    audit->seq = aigw_store_get_meta(txn, AIGW_META_AUDIT_SEQ) + 1;
+    audit->seq = aigw_store_audit_head(txn, before) + 1;
     audit->time_ms = aigw_time_now_ms();
     audit->actor = store->actor;
-    get_head(txn, audit->seq - 1, buf);
     len = aigw_record_pack_audit(audit, packed);
-
-    /* over the hash before and all of the packed bytes but the hash itself */
-    if (SHA256(buf, len, audit->hash) == NULL) {
-        aigw_db_fail(txn, AIGW_ECRYPTO);
-    }
-
+    aigw_db_fail(txn, aigw_store_audit_hash(before, packed, len,
+                                            audit->hash));
     memcpy(packed + len - AIGW_AUDIT_HASH_LEN, audit->hash,
            AIGW_AUDIT_HASH_LEN);
     aigw_store_key_int(&at, audit->seq);

@@ -44,4 +44,13 @@ void aigw_store_audit_secret(aigw_store_t *store, aigw_db_txn_t *txn,
     const char *action, aigw_line_type_t type, const void *before,
     const void *after);
 
+/* The last record's seq, and its hash; 0 and zeros: there is none. */
+uint64_t aigw_store_audit_head(aigw_db_txn_t *txn,
+    uint8_t hash[AIGW_AUDIT_HASH_LEN]);
+
+/* The hash of a packed record behind one of hash `before`. AIGW_ECRYPTO. */
+aigw_err_t aigw_store_audit_hash(const uint8_t before[AIGW_AUDIT_HASH_LEN],
+    const uint8_t *packed, size_t len, uint8_t hash[AIGW_AUDIT_HASH_LEN])
+    AIGW_CHECKED;
+
 #endif /* AIGW_STORE_AUDIT_INTERNAL_H */

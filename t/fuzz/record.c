@@ -21,13 +21,14 @@ typedef union {
     aigw_gone_t         gone;
     aigw_driver_t       driver;
     aigw_subkey_t       subkey;
-    unsigned char       bytes[4096];
+    aigw_audit_t        audit;
+    unsigned char       bytes[10240];
 } thing_t;
 
 
 #define KINDS(_)                                                              \
     _(user) _(project) _(key) _(model) _(price) _(upstream) _(row) _(sums)    \
-    _(gone) _(driver) _(subkey)
+    _(gone) _(driver) _(subkey) _(audit)
 
 #define UNPACK(name)                                                          \
     static aigw_err_t                                                         \
@@ -54,7 +55,8 @@ static const struct {
 };
 
 #define KIND_MAX  (sizeof(kinds) / sizeof(kinds[0]))
-#define KIND_ROW  6U
+#define KIND_ROW    6U
+#define KIND_AUDIT  11U
 
 
 static aigw_err_t
@@ -139,7 +141,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     kind = (uint8_t) (data[0] - '0') % KIND_MAX;
-    max = kind == KIND_ROW ? AIGW_ROW_PACKED_MAX : AIGW_RECORD_MAX;
+    max = kind == KIND_ROW ? AIGW_ROW_PACKED_MAX
+          : kind == KIND_AUDIT ? AIGW_AUDIT_PACKED_MAX : AIGW_RECORD_MAX;
     data++;
     size--;
 

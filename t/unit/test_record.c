@@ -8,7 +8,7 @@
 #include "tap.h"
 
 
-#define BIG  2048                     /* above any record in memory */
+#define BIG  10240                    /* above any record in memory */
 
 
 typedef struct {
@@ -47,6 +47,7 @@ WRAP(driver)
 WRAP(subkey)
 WRAP(row)
 WRAP(sums)
+WRAP(audit)
 
 
 static void
@@ -296,6 +297,28 @@ fill_sums(void *record)
 }
 
 
+/* Half as long as it can be: each of its bits is flipped. */
+static void
+fill_audit(void *record)
+{
+    aigw_audit_t  *a = record;
+
+    a->seq = UINT64_MAX;
+    a->time_ms = INT64_MIN;
+    a->actor.id = 1000;
+    a->actor.kind = AIGW_ACTOR_API;
+    full(a->actor.name, AIGW_NAME_MAX);
+    full(a->actor.from, AIGW_FROM_MAX);
+    full(a->action, AIGW_AUDIT_WORD_MAX);
+    full(a->object, AIGW_AUDIT_WORD_MAX);
+    a->object_id = 7;
+    full(a->name, AIGW_MODEL_MAX);
+    full(a->before, 300);
+    full(a->after, 301);
+    memset(a->hash, 0xaa, sizeof(a->hash));
+}
+
+
 /* What callers rely on, whatever the bytes were. */
 static int
 sane_user(const void *record)
@@ -433,6 +456,22 @@ sane_sums(const void *record)
 }
 
 
+static int
+sane_audit(const void *record)
+{
+    const aigw_audit_t  *a = record;
+
+    return a->actor.kind < AIGW_ACTOR_MAX
+           && memchr(a->actor.name, '\0', sizeof(a->actor.name))
+           && memchr(a->actor.from, '\0', sizeof(a->actor.from))
+           && memchr(a->action, '\0', sizeof(a->action))
+           && memchr(a->object, '\0', sizeof(a->object))
+           && memchr(a->name, '\0', sizeof(a->name))
+           && memchr(a->before, '\0', sizeof(a->before))
+           && memchr(a->after, '\0', sizeof(a->after));
+}
+
+
 #define KIND(kind, type, max)                                                 \
     { #kind, sizeof(type), max, fill_##kind, pack_##kind, unpack_##kind,      \
       sane_##kind }
@@ -451,6 +490,7 @@ static const kind_t  kinds[] = {
       fill_subkeyed, pack_project, unpack_project, sane_project },
     KIND(row, aigw_row_t, AIGW_ROW_PACKED_MAX),
     KIND(sums, aigw_sums_t, AIGW_RECORD_MAX),
+    KIND(audit, aigw_audit_t, AIGW_AUDIT_PACKED_MAX),
     { "credit", sizeof(aigw_row_t), AIGW_ROW_PACKED_MAX, fill_credit, pack_row,
       unpack_row, sane_row },
     { "refund", sizeof(aigw_row_t), AIGW_ROW_PACKED_MAX, fill_refund, pack_row,
@@ -487,7 +527,7 @@ unpack_copy(const kind_t *kind, const uint8_t *bytes, size_t len,
 static void
 test_round_trip(const kind_t *kind, uint8_t *buf, size_t *len)
 {
-    uint8_t     again[AIGW_RECORD_MAX];
+    uint8_t     again[AIGW_AUDIT_PACKED_MAX];
     aigw_err_t  err;
 
     static _Alignas(16) uint8_t  record[BIG], back[BIG];
@@ -517,7 +557,7 @@ static void
 test_damage(const kind_t *kind, const uint8_t *good, size_t len)
 {
     size_t      i, bad, accepted, version;
-    uint8_t     buf[AIGW_RECORD_MAX + 1];
+    uint8_t     buf[AIGW_AUDIT_PACKED_MAX + 1];
     unsigned    bit;
     aigw_err_t  err;
 
@@ -588,7 +628,27 @@ test_noise(const kind_t *kind)
 }
 
 
-/* A view is taken of what unpacks, and of nothing else. */
+static void
+test_longest_audit(void)
+{
+    size_t  len;
+
+    static uint8_t       buf[AIGW_AUDIT_PACKED_MAX], again[sizeof(buf)];
+    static aigw_audit_t  audit, back;
+
+    fill_audit(&audit);
+    full(audit.before, AIGW_AUDIT_JSON_MAX);
+    full(audit.after, AIGW_AUDIT_JSON_MAX);
+    len = aigw_record_pack_audit(&audit, buf);
+    ok(len <= sizeof(buf), "the longest record of the audit fits");
+    is_int(aigw_record_unpack_audit(buf, len, &back), AIGW_OK, "... reads");
+    ok(aigw_record_pack_audit(&back, again) == len
+       && memcmp(buf, again, len) == 0, "... the same");
+    is_str(aigw_record_actor_name(AIGW_ACTOR_SHELL), "shell", "an actor");
+    is_str(aigw_record_actor_name(200), "unknown", "none of them");
+}
+
+
 /* What says nothing new is what older programs wrote and read. */
 static void
 test_old_form(void)
@@ -620,6 +680,7 @@ test_old_form(void)
 }
 
 
+/* A view is taken of what unpacks, and of nothing else. */
 static void
 test_view(void)
 {
@@ -796,7 +857,7 @@ int
 main(void)
 {
     size_t   i, len;
-    uint8_t  buf[AIGW_RECORD_MAX];
+    uint8_t  buf[AIGW_AUDIT_PACKED_MAX];
 
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         test_round_trip(&kinds[i], buf, &len);
@@ -804,6 +865,7 @@ main(void)
         test_noise(&kinds[i]);
     }
 
+    test_longest_audit();
     test_old_form();
     test_view();
     test_text_with_nul();
