@@ -68,7 +68,7 @@ $(BUILD)/aigw: $(CLI:%.c=$(BUILD)/obj/%.o) $(LIB)
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcjson -lcurl -lsmartcols
 
 $(BUILD)/aigw-sim: $(SIM:%.c=$(BUILD)/obj/%.o) $(LIB)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lssl
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lssl -lcjson
 
 $(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB)
 	@mkdir -p $(@D)

@@ -244,4 +244,105 @@ my $answer = `$client`;
 
 like($answer, qr/\AHTTP\/1\.1 200 OK.*\}\z/s, 'an answer over TLS');
 
+# --- keys that an account makes, in both generations ---
+
+for my $generation (qw(old new)) {
+    open my $fh, '>', "$dir/master" or die;
+    print $fh "access-token\n";
+    close $fh;
+
+    my $is_new = $generation eq 'new';
+    my $sim = AIGW::Sim->new($binary, '--newapi', $generation, '--key-file',
+        "$dir/key", '--master-file', "$dir/master");
+    my $manage = sub ($method, $path, $json = undef, @more) {
+        return AIGW::HTTP->new($sim->port)->ask(method => $method,
+            path => $path, headers => ['Authorization', 'access-token',
+                'New-Api-User', 7, @more],
+            defined $json ? (json => $json) : ())->response;
+    };
+    my $call = sub ($key) {
+        return AIGW::HTTP->new($sim->port)->ask(key => $key, json => body())
+            ->response->status;
+    };
+    my %token = (remain_quota => 500, unlimited_quota => JSON::PP::false,
+        expired_time => -1);
+
+    is_deeply($manage->('POST', '/api/token/', { name => "t$_", %token })
+        ->json, { success => $true, message => '' },
+        "$generation: the answer has no key") for 1 .. 12;
+    is($manage->('POST', '/api/token/', { name => 'x' x 31, %token })->json
+        ->{success} ? 1 : 0, $is_new ? 1 : 0, '... a name of 31 bytes');
+    is($manage->('POST', '/api/token/', { name => 'neg', %token,
+        remain_quota => -1 })->json->{success} ? 1 : 0, 0,
+        '... an error comes with 200');
+
+    my $page = $manage->('GET', '/api/token/?p=1&page_size=100')->json->{data};
+    my @page = $is_new ? @{ $page->{items} } : @$page;
+
+    is_deeply([map { $_->{name} } @page], $is_new
+        ? ['x' x 31, map { "t$_" } reverse 1 .. 12] : ['t2', 't1'],
+        $is_new ? '... pages from 1' : '... from 0, ten a page');
+
+    my $token = $page[-1];
+
+    if ($is_new) {
+        like($token->{key}, qr/^\w{4}\*+\w{4}$/, '... masked');
+        $token->{key} = $manage->('POST', "/api/token/$token->{id}/key")->json
+            ->{data}{key};
+
+    } else {
+        is($manage->('POST', "/api/token/$token->{id}/key")->status, 404,
+            '... tells none when asked');
+    }
+
+    like($token->{key}, qr/^\w{48}$/, '... a key, without sk-');
+    is($call->("sk-$token->{key}"), 200, '... good for calls');
+    is($call->('sk-right-key'), 200, '... as the first one');
+    is($call->('sk-none'), 401, '... and no other');
+    is($manage->('GET', "/api/token/$token->{id}")->json->{data}{name}, 't1',
+        '... one by its number');
+    ok($manage->('DELETE', "/api/token/$token->{id}")->json->{success},
+        '... deleted');
+    is($call->("sk-$token->{key}"), 401, '... good no more');
+    ok(!$manage->('DELETE', "/api/token/$token->{id}")->json->{success},
+        '... once');
+    is(AIGW::HTTP->new($sim->port)->ask(path => '/api/token/?p=1',
+        headers => ['Authorization', 'access-token'])->response->status, 401,
+        '... not without its number');
+    is(AIGW::HTTP->new($sim->port)->ask(path => '/api/token/?p=1', headers =>
+        ['Authorization', 'Bearer access-token', 'New-Api-User', 7])->response
+        ->status, $is_new ? 200 : 401, '... with Bearer');
+
+    my $seed = AIGW::HTTP->new($sim->port)->ask(path => '/sub-key/create',
+        key => 'sk-right-key', json => { quota => 5 })->response->json;
+
+    like($seed->{sub_key}, qr/^sub_\w{40}$/, '... the origin\'s');
+    is($call->($seed->{sub_key}), 200, '... good for calls');
+    is(AIGW::HTTP->new($sim->port)->ask(path => '/sub-key/create',
+        key => 'sk-none', json => { quota => 5 })->response->status, 401,
+        '... for nobody else');
+
+    $sim->set(busy => 1, refuse => 1);
+    is($manage->('GET', '/api/token/?p=1')->status, 429, '... too often');
+    ok(!$manage->('GET', '/api/token/?p=1')->json->{success}, '... refused');
+    ok($manage->('GET', '/api/token/?p=1')->json->{success}, '... and again');
+
+    my $before = @{ JSON::PP::decode_json($sim->order('GET', '/tokens')) };
+
+    for my $effect (0, 1) {
+        $sim->set(hold => 1, effect => $effect);
+        AIGW::HTTP->new($sim->port)->send(AIGW::HTTP::bytes(method => 'POST',
+            path => '/api/token/', headers => ['Authorization',
+                'access-token', 'New-Api-User', 7],
+            json => { name => 'held', %token }));
+        is($sim->stats->{held}, 1 + $effect, '... a call that is held');
+        is(@{ JSON::PP::decode_json($sim->order('GET', '/tokens')) },
+            $before + $effect, '... its effect ' . ($effect ? 'is' : 'is not')
+            . ' there');
+    }
+
+    $sim->stop;
+}
+
+
 done_testing();

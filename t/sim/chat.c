@@ -436,28 +436,6 @@ serve_chat(sim_conn_t *c, const sim_request_t *r)
 }
 
 
-/* "Bearer " and "sk-" may be missing, as new-api has it. */
-static int
-key_is_right(aigw_str_t sent)
-{
-    if (sim.key == NULL) {
-        return 1;
-    }
-
-    if (sent.len >= 7 && strncasecmp(sent.data, "bearer ", 7) == 0) {
-        sent.data += 7;
-        sent.len -= 7;
-    }
-
-    if (sent.len >= 3 && memcmp(sent.data, "sk-", 3) == 0) {
-        sent.data += 3;
-        sent.len -= 3;
-    }
-
-    return sim_str_is(sent, sim.key);
-}
-
-
 void
 sim_serve(sim_conn_t *c, const sim_request_t *r)
 {
@@ -470,13 +448,17 @@ sim_serve(sim_conn_t *c, const sim_request_t *r)
         return;
     }
 
-    if ((r->user.len != 0 || key_is_right(r->authorization))
+    if (sim_manage_serve(c, r, sim_key_is_right(r->authorization))) {
+        return;
+    }
+
+    if ((r->user.len != 0 || sim_key_is_right(r->authorization))
         && sim_log_serve(c, r))
     {
         return;
     }
 
-    if (!key_is_right(r->authorization)) {
+    if (!sim_key_is_right(r->authorization)) {
         answer_error(c, "401 Unauthorized", "new_api_error", "Invalid token");
 
     } else if (sim_str_is(r->path, "/v1/chat/completions")

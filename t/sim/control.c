@@ -5,13 +5,17 @@
  *                   port takes one, whatever it asks for (key unchecked)
  *   GET /seen       the requests since the last reset: for each a line
  *                   `request bytes=N`, then N raw bytes and a newline
- *   GET /count      {"requests":N,"connections":N,"aborted":N,"scripts":N}
+ *   GET /count      {"requests":N,"connections":N,"aborted":N,"scripts":N,
+ *                   "managed":N,"held":N}
+ *   GET /tokens     what the account has made (manage.c), with all keys
  *   POST /go        lets one gate through, at once or when it is reached
  *   PUT /set        lines `tokens N`, `delay_ms N`, `think_ms N`, `over N`,
  *                   `errors N`, `estimate 0|1`: default answers, as the
  *                   options; `prompt N`: so many tokens of any prompt (0: as
  *                   count.c has it); `log 0|1`: keep a log; `drift N`: with N %
- *                   too much
+ *                   too much; `hold N`: of management calls the Nth from now on
+ *                   is never answered, behind its effect with `effect 1`;
+ *                   `refuse N`: it fails; `busy N`: so many are answered 429
  *   PUT /log        lines `TIME MODEL PROMPT COMPLETION QUOTA [REQUEST]`: more
  *                   of its log
  *   POST /reset     forgets scripts, requests, counts, gates and the log
@@ -330,6 +334,7 @@ forget(void)
     sim.requests = 0;
     sim.aborted = 0;
     sim_log_reset();
+    sim_manage_reset();
 }
 
 
@@ -346,7 +351,9 @@ set(aigw_str_t text)
         { "think_ms", &sim.think_ms }, { "over", &sim.over },
         { "errors", &sim.errors }, { "estimate", &sim.estimate },
         { "prompt", &sim.prompt }, { "log", &sim.log },
-        { "drift", &sim.drift }
+        { "drift", &sim.drift }, { "hold", &sim.hold_at },
+        { "effect", &sim.effect }, { "refuse", &sim.refuse },
+        { "busy", &sim.busy }
     };
 
     if (copy == NULL) {
@@ -370,7 +377,7 @@ set(aigw_str_t text)
 void
 sim_control(sim_conn_t *c, const sim_request_t *r)
 {
-    char         text[160];
+    char         text[240];
     const char  *status = "200 OK";
 
     (void) snprintf(text, sizeof(text), "{}");
@@ -387,9 +394,15 @@ sim_control(sim_conn_t *c, const sim_request_t *r)
     } else if (sim_str_is(r->path, "/count")) {
         (void) snprintf(text, sizeof(text), "{\"requests\":%llu,"
                         "\"connections\":%llu,\"aborted\":%llu,"
-                        "\"scripts\":%zu}", (unsigned long long) sim.requests,
+                        "\"scripts\":%zu,\"managed\":%lld,\"held\":%lld}",
+                        (unsigned long long) sim.requests,
                         (unsigned long long) sim.connections,
-                        (unsigned long long) sim.aborted, count_scripts());
+                        (unsigned long long) sim.aborted, count_scripts(),
+                        (long long) sim.managed, (long long) sim.held);
+
+    } else if (sim_str_is(r->path, "/tokens")) {
+        sim_manage_list(c);
+        return;
 
     } else if (sim_str_is(r->path, "/go")) {
         credits++;

@@ -132,8 +132,8 @@ sim_log_put(aigw_str_t text)
 }
 
 
-static int64_t
-argument(aigw_str_t query, const char *name, int64_t absent)
+int64_t
+sim_log_argument(aigw_str_t query, const char *name, int64_t absent)
 {
     size_t       len = strlen(name);
     const char  *p = query.data, *end = p + query.len;
@@ -180,8 +180,8 @@ print_entries(sim_buf_t *body, aigw_str_t query, size_t first, size_t max,
     size_t *total)
 {
     size_t    i;
-    int64_t   start = argument(query, "start_timestamp", 0);
-    int64_t   end = argument(query, "end_timestamp", INT64_MAX);
+    int64_t   start = sim_log_argument(query, "start_timestamp", 0);
+    int64_t   end = sim_log_argument(query, "end_timestamp", INT64_MAX);
 
     static entry_t  *found[LOG_MAX];
 
@@ -212,8 +212,8 @@ static void
 serve_pages(sim_conn_t *c, const sim_request_t *r)
 {
     size_t            total;
-    int64_t           page = argument(r->query, "p", 1);
-    int64_t           size = argument(r->query, "page_size", 10);
+    int64_t           page = sim_log_argument(r->query, "p", 1);
+    int64_t           size = sim_log_argument(r->query, "page_size", 10);
     static sim_buf_t  body, items;
 
     size = size < 1 ? 1 : size > PAGE_MAX ? PAGE_MAX : size;

@@ -36,6 +36,8 @@ static const char usage[] =
     "  --listen HOST:PORT    serve the API there; port 0: a free one\n"
     "  --control HOST:PORT   take a test's orders there (t/sim/control.c)\n"
     "  --key-file FILE       answer 401 to any other key\n"
+    "  --newapi old|new      have the management API of that generation\n"
+    "  --master-file FILE    the access token of its account, user 7\n"
     "  --tls-cert FILE --tls-key FILE\n"
     "                        speak TLS on --listen\n"
     "  --tokens N            words of an answer (default 16)\n"
@@ -52,6 +54,8 @@ static const struct option  options[] = {
     { "listen", required_argument, NULL, 'l' },
     { "control", required_argument, NULL, 'c' },
     { "key-file", required_argument, NULL, 'k' },
+    { "newapi", required_argument, NULL, 'n' },
+    { "master-file", required_argument, NULL, 'm' },
     { "tls-cert", required_argument, NULL, 'C' },
     { "tls-key", required_argument, NULL, 'K' },
     { "tokens", required_argument, NULL, 't' },
@@ -234,6 +238,10 @@ parse_options(int argc, char **argv)
         case 'l': where = optarg; break;
         case 'c': control = optarg; break;
         case 'k': sim.key = read_key(optarg); break;
+        case 'n': sim.newapi = strcmp(optarg, "old") == 0 ? SIM_NEWAPI_OLD
+                                                          : SIM_NEWAPI_NEW;
+                  break;
+        case 'm': sim.master = read_key(optarg); break;
         case 'C': cert = optarg; break;
         case 'K': key = optarg; break;
         case 't': sim.tokens = atoll(optarg); break;

@@ -2,9 +2,10 @@
  * aigw-sim, the project's own 4sapi: an HTTP/1.1 server in one thread, good
  * for `make run` without an account, for tests and for the bench. Files:
  * main.c (options, sockets, loop), http.c (connections, requests), chat.c and
- * count.c (what 4sapi would say), log.c (its log and balance), control.c (what
- * a test tells it to say); of `aigw-sim --load`, many clients at once, load.c,
- * call.c and report.c.
+ * count.c (what 4sapi would say), log.c (its log and balance), manage.c and
+ * token.c (keys that an account makes), control.c (what a test tells it to
+ * say); of `aigw-sim --load`, many clients at once, load.c, call.c and
+ * report.c.
  *
  * Nothing here decides about money: it answers, counts and remembers.
  */
@@ -97,8 +98,20 @@ struct sim_conn_s {
 };
 
 
+/* Which generation of the management API is there. */
+typedef enum {
+    SIM_NEWAPI_NONE = 0,
+    SIM_NEWAPI_OLD,
+    SIM_NEWAPI_NEW
+} sim_newapi_t;
+
+#define SIM_ACCOUNT  "7"              /* the number of the account */
+
+
 typedef struct {
     char          *key;               /* NULL: any will do */
+    char          *master;            /* the account's access token, or NULL */
+    sim_newapi_t   newapi;
     int64_t        tokens;            /* of an answer nobody limits */
     int64_t        delay_ms;          /* between the chunks of a stream */
     int64_t        think_ms;          /* before an answer */
@@ -108,6 +121,13 @@ typedef struct {
     int64_t        prompt;            /* tokens of each; 0: they are counted */
     int64_t        log;               /* 1: keep one of what is charged */
     int64_t        drift;             /* % that it charges too much there */
+    int64_t        hold_at;           /* a management call that is held: the
+                                         so manieth from now on; 0: none */
+    int64_t        effect;            /* 1: it is held behind its effect */
+    int64_t        refuse;            /* ... that fails, as theirs do */
+    int64_t        busy;              /* so many next ones come too often */
+    int64_t        held;
+    int64_t        managed;           /* management calls so far */
     unsigned       record:1;          /* remember requests for /seen */
     unsigned       spin:1;            /* poll, yield, never sleep */
     SSL_CTX       *tls;
@@ -149,6 +169,37 @@ void sim_log_add(aigw_str_t model, int64_t prompt, int64_t completion);
 int sim_log_put(aigw_str_t text);     /* 0 is success */
 void sim_log_reset(void);
 int sim_log_serve(sim_conn_t *c, const sim_request_t *r);  /* 1: it was ours */
+int64_t sim_log_argument(aigw_str_t query, const char *name, int64_t absent);
+
+/* token.c */
+#define SIM_TOKENS_MAX  4096
+#define SIM_KEY_LEN     48
+
+typedef struct {
+    int64_t  id;                      /* 0: deleted */
+    char     name[64];
+    char     key[SIM_KEY_LEN + 8];    /* without "sk-" */
+    char     limits[1024];            /* of models; empty: none */
+    char     group[64];
+    int64_t  quota;
+    int64_t  expires;                 /* s, or -1 */
+    int      unlimited;
+    int      seed;                    /* made by /sub-key/create */
+} sim_token_t;
+
+int sim_key_is_right(aigw_str_t sent);
+void sim_token_reset(void);
+void sim_token_make_key(char *key, const char *prefix, size_t len);
+sim_token_t *sim_token_add(void);     /* NULL: there is no room */
+sim_token_t *sim_token_find(int64_t id);
+void sim_token_print_one(sim_buf_t *body, const sim_token_t *t, int plain);
+size_t sim_token_print(sim_buf_t *body, size_t first, size_t max, int all);
+
+/* manage.c */
+int sim_manage_serve(sim_conn_t *c, const sim_request_t *r,
+    int key_is_right);                /* 1: it was ours */
+void sim_manage_list(sim_conn_t *c);
+void sim_manage_reset(void);
 
 /* count.c */
 int64_t sim_count_prompt(aigw_str_t body, aigw_str_t messages);
