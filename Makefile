@@ -96,14 +96,14 @@ $(SO): $(BUILD)/nginx/Makefile $(MODULE) $(SHARED) $(wildcard shared/*.h)
 	cp --remove-destination $(BUILD)/nginx/objs/ngx_ai_gateway_module.so $@
 
 # The SDKs as their users have them, and a Node new enough for its own.
-$(BUILD)/sdk/.done: t/sdk/package.json t/sdk/package-lock.json t/sdk/requirements.txt
+$(BUILD)/sdk/.done: t/sdk/package.json t/sdk/package-lock.json t/sdk/requirements.txt t/serve/schema-requirements.txt
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 || { cat npm.log; exit 1; }
 	cd $(@D) && ln -s node_modules/node-linux-*/bin/node node && ./node --version >version
 	/usr/bin/python3 -m venv $(@D)/python
-	cd $(@D) && python/bin/pip install --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.txt >pip.log 2>&1 || { cat pip.log; exit 1; }
+	cd $(@D) && python/bin/pip install --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.txt -r schema-requirements.txt >pip.log 2>&1 || { cat pip.log; exit 1; }
 	touch $@
 
 # Starts nginx with what the sanitized module needs; argv[0] for binary upgrades.
