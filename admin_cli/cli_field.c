@@ -45,6 +45,10 @@ static const line_t  lines[] = {
       { CLI_FIELD_CHOICE, 1, "exact|estimated|partial|void|unknown",
         "`null` of a refused call" } },
 
+    { "bootstrap_token", NULL,
+      { CLI_FIELD_TEXT, 1, NULL,
+        "shown this once: gives an admin its first password" } },
+
     { "project", "project create",
       { CLI_FIELD_OBJECT, 0, "project show", NULL } },
     { "key", "project create,key",

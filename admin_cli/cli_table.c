@@ -123,7 +123,7 @@ const cli_command_t  cli_commands[] = {
                "of nginx's workers (as root: www-data)")),
       "make a new store with user admin and price '*'",
       "aigw store init /var/lib/aigw",
-      "path,id,group,key_file,admin", NULL, NULL, 0 },
+      "path,id,group,key_file,admin,bootstrap_token", NULL, NULL, 0 },
 
     { "store", "stats", cmd_store_stats, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL, NULL, "what the store holds and how large it is",

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aigw_seal.h"
 #include "cli.h"
 
 
@@ -58,13 +59,14 @@ find_group(const cli_t *cli, gid_t *gid, const char **name)
 
 
 static cli_exit_t
-init(cli_t *cli, const char *path, gid_t gid)
+init(cli_t *cli, const char *path, gid_t gid,
+    char bootstrap[AIGW_TICKET_LEN + 1])
 {
     char        fault[AIGW_FAULT_LEN + 1];
     aigw_err_t  err;
 
     fault[0] = '\0';
-    err = aigw_store_init(path, gid, fault);
+    err = aigw_store_init(path, gid, bootstrap, fault);
 
     if (err == AIGW_OK) {
         err = aigw_store_open(path, 0, &cli->store, fault);
@@ -117,6 +119,7 @@ cli_exit_t
 cmd_store_init(cli_t *cli)
 {
     char          id[AIGW_STORE_ID_LEN + 1];
+    char          bootstrap[AIGW_TICKET_LEN + 1];
     char         *real, key_file[4096];
     gid_t         gid;
     cJSON        *answer;
@@ -131,7 +134,7 @@ cmd_store_init(cli_t *cli)
         return code;
     }
 
-    code = cli->dry_run ? try_init(cli, path) : init(cli, path, gid);
+    code = cli->dry_run ? try_init(cli, path) : init(cli, path, gid, bootstrap);
     if (code != CLI_OK) {
         return code;
     }
@@ -147,7 +150,9 @@ cmd_store_init(cli_t *cli)
     cli_add_text(answer, "group", group);
     cli_add_text(answer, "key_file", key_file);
     cli_add_text(answer, "admin", "admin");
+    cli_add_text(answer, "bootstrap_token", cli->store ? bootstrap : NULL);
     cli->answer = answer;
+    aigw_cleanse(bootstrap, sizeof(bootstrap));
 
     snprintf(cli->next, sizeof(cli->next), "next: export AIGW_STORE=%s; aigw"
              " project create NAME", real ? real : path);

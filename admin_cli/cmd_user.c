@@ -10,7 +10,7 @@ add_user(const cli_t *cli, cJSON *object, const aigw_user_t *user)
 
     cli_add_id(object, "id", user->id);
     cli_add_text(object, "name", user->name);
-    cli_add_text(object, "role", user->admin ? "admin" : "member");
+    cli_add_text(object, "role", aigw_record_role_name(user->role));
 
     code = cli_add_account(cli, object, AIGW_ACCOUNT_USER, user->id,
                            user->quota_nano);
@@ -41,7 +41,8 @@ cmd_user_create(cli_t *cli)
     quota = cli_option(cli, "quota");
 
     snprintf(user.name, sizeof(user.name), "%s", cli->arg[0].text);
-    user.admin = cli_option(cli, "admin")->text != NULL;
+    user.role = cli_option(cli, "admin")->text ? AIGW_ROLE_ADMIN
+                                               : AIGW_ROLE_MEMBER;
     user.enabled = 1;
     user.quota_nano = quota->text ? quota->number : AIGW_UNLIMITED;
 
@@ -169,7 +170,7 @@ cmd_user_set(cli_t *cli)
     }
 
     if (admin || member) {
-        user.admin = (uint8_t) admin;
+        user.role = admin ? AIGW_ROLE_ADMIN : AIGW_ROLE_MEMBER;
         fields |= AIGW_CHANGE_ROLE;
     }
 

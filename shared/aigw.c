@@ -23,6 +23,7 @@ aigw_strerror(aigw_err_t err)
     case AIGW_EACCESS:    return "permission denied";
     case AIGW_EBUSY:      return "busy";
     case AIGW_ECRYPTO:    return "cryptographic failure";
+    case AIGW_ELAST:      return "the last enabled admin";
     }
 
     return "unknown error";

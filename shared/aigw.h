@@ -24,7 +24,8 @@ typedef enum {
     AIGW_EVERSION,       /* written by another version of the schema */
     AIGW_EACCESS,        /* permission denied */
     AIGW_EBUSY,          /* somebody else holds it */
-    AIGW_ECRYPTO         /* no random bytes, or a seal that does not open */
+    AIGW_ECRYPTO,        /* no random bytes, or a seal that does not open */
+    AIGW_ELAST           /* the last enabled admin must stay one */
 } aigw_err_t;
 
 

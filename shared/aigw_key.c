@@ -14,12 +14,14 @@
 #include "aigw_key.h"
 
 
-#define PREFIX         "aigw_"
-#define PREFIX_LEN     5
 #define RANDOM_BYTES   32
 #define RANDOM_DIGITS  43           /* 62^43 is just above 2^256 */
 #define SUM_DIGITS     6            /* 62^6 is above 2^32 */
-#define SUMMED_LEN     (PREFIX_LEN + RANDOM_DIGITS)
+
+
+/* What they begin with. */
+static const aigw_str_t  key_prefix = aigw_str("aigw_");
+static const aigw_str_t  ticket_prefix = aigw_str("aigwt_");
 
 
 static const char  digits[] =
@@ -57,10 +59,10 @@ write_base62(uint8_t *number, size_t len, char *text, size_t ndigits)
 
 
 static void
-write_sum(const char *text, char sum[SUM_DIGITS])
+write_sum(const char *text, size_t len, char sum[SUM_DIGITS])
 {
     size_t    i;
-    uint32_t  crc = aigw_crc32c(0, text, SUMMED_LEN);
+    uint32_t  crc = aigw_crc32c(0, text, len);
 
     for (i = SUM_DIGITS; i > 0; i--) {
         sum[i - 1] = digits[crc % 62];
@@ -69,19 +71,20 @@ write_sum(const char *text, char sum[SUM_DIGITS])
 }
 
 
-aigw_err_t
-aigw_key_generate(char key[AIGW_KEY_LEN + 1])
+static aigw_err_t
+generate(aigw_str_t prefix, char *text)
 {
-    uint8_t  random[RANDOM_BYTES];
+    char     *end = text + prefix.len + RANDOM_DIGITS;
+    uint8_t   random[RANDOM_BYTES];
 
     if (RAND_bytes(random, sizeof(random)) != 1) {
         return AIGW_ECRYPTO;
     }
 
-    memcpy(key, PREFIX, PREFIX_LEN);
-    write_base62(random, sizeof(random), key + PREFIX_LEN, RANDOM_DIGITS);
-    write_sum(key, key + SUMMED_LEN);
-    key[AIGW_KEY_LEN] = '\0';
+    memcpy(text, prefix.data, prefix.len);
+    write_base62(random, sizeof(random), text + prefix.len, RANDOM_DIGITS);
+    write_sum(text, (size_t) (end - text), end);
+    end[SUM_DIGITS] = '\0';
 
     OPENSSL_cleanse(random, sizeof(random));
 
@@ -89,31 +92,61 @@ aigw_key_generate(char key[AIGW_KEY_LEN + 1])
 }
 
 
-aigw_err_t
-aigw_key_check(aigw_str_t text)
+static aigw_err_t
+check(aigw_str_t prefix, aigw_str_t text)
 {
     char    sum[SUM_DIGITS];
-    size_t  i;
+    size_t  i, summed;
 
-    if (text.len != AIGW_KEY_LEN
-        || memcmp(text.data, PREFIX, PREFIX_LEN) != 0)
+    summed = prefix.len + RANDOM_DIGITS;
+
+    if (text.len != summed + SUM_DIGITS
+        || memcmp(text.data, prefix.data, prefix.len) != 0)
     {
         return AIGW_EINVAL;
     }
 
-    for (i = PREFIX_LEN; i < SUMMED_LEN; i++) {
+    for (i = prefix.len; i < summed; i++) {
         if (!is_digit(text.data[i])) {
             return AIGW_EINVAL;
         }
     }
 
-    write_sum(text.data, sum);
+    write_sum(text.data, summed, sum);
 
-    if (CRYPTO_memcmp(sum, text.data + SUMMED_LEN, SUM_DIGITS) != 0) {
+    if (CRYPTO_memcmp(sum, text.data + summed, SUM_DIGITS) != 0) {
         return AIGW_EINVAL;
     }
 
     return AIGW_OK;
+}
+
+
+aigw_err_t
+aigw_key_generate(char key[AIGW_KEY_LEN + 1])
+{
+    return generate(key_prefix, key);
+}
+
+
+aigw_err_t
+aigw_key_check(aigw_str_t text)
+{
+    return check(key_prefix, text);
+}
+
+
+aigw_err_t
+aigw_key_generate_ticket(char ticket[AIGW_TICKET_LEN + 1])
+{
+    return generate(ticket_prefix, ticket);
+}
+
+
+aigw_err_t
+aigw_key_check_ticket(aigw_str_t text)
+{
+    return check(ticket_prefix, text);
 }
 
 

@@ -36,7 +36,7 @@ aigw_record_pack_user(const aigw_user_t *user, uint8_t *buf)
 
     aigw_write_int(&w, user->id, 8);
     aigw_write_text(&w, user->name, AIGW_NAME_MAX);
-    aigw_write_int(&w, user->admin, 1);
+    aigw_write_int(&w, user->role, 1);
     aigw_write_int(&w, user->enabled, 1);
     aigw_write_int(&w, (uint64_t) user->quota_nano, 8);
     aigw_write_int(&w, (uint64_t) user->created_ms, 8);
@@ -54,7 +54,7 @@ aigw_record_unpack_user(const uint8_t *buf, size_t len, aigw_user_t *user)
 
     u.id = aigw_read_int(&r, 8);
     aigw_read_text(&r, u.name, AIGW_NAME_MAX);
-    u.admin = (uint8_t) aigw_read_below(&r, 1, 2);
+    u.role = (uint8_t) aigw_read_below(&r, 1, AIGW_ROLE_MAX);
     u.enabled = (uint8_t) aigw_read_below(&r, 1, 2);
     u.quota_nano = aigw_read_min(&r, AIGW_UNLIMITED);
     u.created_ms = read_time(&r);

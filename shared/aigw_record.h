@@ -10,6 +10,7 @@
 
 #include "aigw.h"
 #include "aigw_key.h"
+#include "aigw_password.h"
 #include "aigw_price.h"
 #include "aigw_seal.h"
 
@@ -18,10 +19,18 @@
 #define AIGW_TOKENS_MAX  1000000000   /* a model's ceiling or context at most */
 
 
+/* What a user may see and do. At rest: append only. */
+typedef enum {
+    AIGW_ROLE_MEMBER = 0,             /* what is the user's own */
+    AIGW_ROLE_ADMIN,                  /* everything */
+    AIGW_ROLE_AUDITOR,                /* see everything */
+    AIGW_ROLE_MAX
+} aigw_role_t;
+
 typedef struct {
     uint64_t   id;
     char       name[AIGW_NAME_MAX + 1];
-    uint8_t    admin;                 /* role: 1 admin, 0 member */
+    uint8_t    role;                  /* aigw_role_t */
     uint8_t    enabled;
     int64_t    quota_nano;            /* or AIGW_UNLIMITED */
     int64_t    created_ms;
@@ -59,6 +68,40 @@ typedef struct {
     uint8_t    old_hash[AIGW_KEY_HASH_LEN];
     char       models[AIGW_MODELS_MAX + 1];
 } aigw_key_t;
+
+
+/*
+ * How a user gets in. Apart from the user, which each call of an API key looks
+ * at. A token of ours names the version: raising it ends all that there are.
+ */
+typedef struct {
+    uint64_t   user_id;
+    uint32_t   token_version;         /* never 0 */
+    int64_t    password_changed_ms;   /* 0: never */
+    aigw_password_t  password;
+} aigw_login_t;
+
+
+/* What a ticket is good for. At rest: append only. */
+typedef enum {
+    AIGW_TICKET_NONE = 0,
+    AIGW_TICKET_LINK,                 /* logs its user in, once */
+    AIGW_TICKET_INVITE,               /* makes a user */
+    AIGW_TICKET_BOOTSTRAP,            /* gives the first admin a password */
+    AIGW_TICKET_MAX
+} aigw_ticket_kind_t;
+
+typedef struct {
+    uint8_t    hash[AIGW_KEY_HASH_LEN];
+    uint8_t    kind;                  /* aigw_ticket_kind_t */
+    uint8_t    role;                  /* of the user to be made */
+    uint32_t   uses_left;
+    uint32_t   token_version;         /* a link is of no other */
+    uint64_t   user_id;               /* a link's; who invited, or 0 */
+    int64_t    quota_nano;            /* of the user to be made */
+    int64_t    created_ms;
+    int64_t    expires_ms;            /* 0: never */
+} aigw_ticket_t;
 
 
 /* What is left of a user, project or key that was deleted: its rows have its
@@ -329,6 +372,14 @@ size_t aigw_record_pack_key(const aigw_key_t *key, uint8_t *buf);
 aigw_err_t aigw_record_unpack_key(const uint8_t *buf, size_t len,
     aigw_key_t *key) AIGW_CHECKED;
 
+size_t aigw_record_pack_login(const aigw_login_t *login, uint8_t *buf);
+aigw_err_t aigw_record_unpack_login(const uint8_t *buf, size_t len,
+    aigw_login_t *login) AIGW_CHECKED;
+
+size_t aigw_record_pack_ticket(const aigw_ticket_t *ticket, uint8_t *buf);
+aigw_err_t aigw_record_unpack_ticket(const uint8_t *buf, size_t len,
+    aigw_ticket_t *ticket) AIGW_CHECKED;
+
 size_t aigw_record_pack_gone(const aigw_gone_t *gone, uint8_t *buf);
 aigw_err_t aigw_record_unpack_gone(const uint8_t *buf, size_t len,
     aigw_gone_t *gone) AIGW_CHECKED;
@@ -400,5 +451,10 @@ const char *aigw_record_kind_name(unsigned settled);
 const char *aigw_record_driver_name(unsigned kind);
 const char *aigw_record_subkey_name(unsigned state);
 const char *aigw_record_actor_name(unsigned kind);
+const char *aigw_record_role_name(unsigned role);
+const char *aigw_record_ticket_name(unsigned kind);
+
+/* The role of that name. AIGW_EINVAL: there is none. */
+aigw_err_t aigw_record_parse_role(aigw_str_t text, uint8_t *role) AIGW_CHECKED;
 
 #endif /* AIGW_RECORD_H */

@@ -42,13 +42,16 @@ typedef enum {
 
 /*
  * Makes a new store in path (a missing or an empty directory): files, master
- * key, user admin, price '*' of 10 per million prompt and completion tokens.
+ * key, user admin, price '*' of 10 per million prompt and completion tokens,
+ * and (bootstrap not NULL) a ticket that gives an admin its first password:
+ * aigw_store_take_bootstrap.
  * group: whom the workers belong to, (gid_t) -1 for none; modes are the
  * strictest that let it read control and write usage. AIGW_EEXIST if there is
  * a store. fault gets a sentence on error. Nothing is left behind on error.
  */
 aigw_err_t aigw_store_init(const char *path, gid_t group,
-    char fault[AIGW_FAULT_LEN + 1]) AIGW_CHECKED;
+    char bootstrap[AIGW_TICKET_LEN + 1], char fault[AIGW_FAULT_LEN + 1])
+    AIGW_CHECKED;
 
 /* Opens it; fault gets a sentence on error (what, which path, what to do).
    AIGW_EVERSION, AIGW_EACCESS, AIGW_ENOTFOUND, AIGW_ECORRUPT, ... */
@@ -250,7 +253,8 @@ aigw_err_t aigw_store_create_key(aigw_store_t *store, aigw_key_t *key)
 /*
  * Changes these fields of the thing with that id, in one transaction, and sets
  * all others to what is stored. AIGW_ENOTFOUND: no such thing, or a project's
- * new user; AIGW_EEXIST: the new name is taken; AIGW_EINVAL: a bad value.
+ * new user; AIGW_EEXIST: the new name is taken; AIGW_EINVAL: a bad value;
+ * AIGW_ELAST: no enabled admin would be left.
  */
 aigw_err_t aigw_store_change_user(aigw_store_t *store, unsigned fields,
     aigw_user_t *user) AIGW_CHECKED;
@@ -269,7 +273,8 @@ aigw_err_t aigw_store_rotate_key(aigw_store_t *store, aigw_key_t *key,
     int64_t until_ms) AIGW_CHECKED;
 
 /* Deletes for ever; rows and sums stay, and a name for them (find_gone). A
-   project takes its keys along. AIGW_EEXIST: the user has projects. */
+   project takes its keys along. AIGW_EEXIST: the user has projects;
+   AIGW_ELAST: it is the last enabled admin. */
 aigw_err_t aigw_store_delete_user(aigw_store_t *store, uint64_t id)
     AIGW_CHECKED;
 aigw_err_t aigw_store_delete_project(aigw_store_t *store, uint64_t id)

@@ -241,6 +241,20 @@ aigw_store_unpack_key(const uint8_t *buf, size_t len, void *out)
 
 
 aigw_err_t
+aigw_store_unpack_login(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_login(buf, len, out);
+}
+
+
+aigw_err_t
+aigw_store_unpack_ticket(const uint8_t *buf, size_t len, void *out)
+{
+    return aigw_record_unpack_ticket(buf, len, out);
+}
+
+
+aigw_err_t
 aigw_store_unpack_gone(const uint8_t *buf, size_t len, void *out)
 {
     return aigw_record_unpack_gone(buf, len, out);

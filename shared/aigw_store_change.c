@@ -54,7 +54,7 @@ static void
 take_user(unsigned fields, const aigw_user_t *from, aigw_user_t *to)
 {
     TAKE(AIGW_CHANGE_NAME, name);
-    TAKE(AIGW_CHANGE_ROLE, admin);
+    TAKE(AIGW_CHANGE_ROLE, role);
     TAKE(AIGW_CHANGE_ENABLED, enabled);
     TAKE(AIGW_CHANGE_QUOTA, quota_nano);
 }
@@ -88,8 +88,13 @@ aigw_store_change_user(aigw_store_t *store, unsigned fields,
         key_text(&to, u.name);
         move_name(&txn, AIGW_CONTROL_USER_NAMES, &at, &to, u.id);
         aigw_store_put_user(&txn, &u);
+        aigw_store_keep_admin(&txn, &old, &u);
         aigw_store_audit(store, &txn, action_of(fields, u.enabled),
                          AIGW_LINE_USER, &old, &u);
+
+        if (u.role != old.role || u.enabled != old.enabled) {
+            aigw_store_raise_login(&txn, u.id);
+        }
     }
 
     err = aigw_db_end(&txn);

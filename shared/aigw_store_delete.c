@@ -179,8 +179,10 @@ aigw_store_delete_user(aigw_store_t *store, uint64_t id)
         aigw_db_fail(&txn, AIGW_EEXIST);
 
     } else {
+        aigw_store_keep_admin(&txn, &user, NULL);
         drop_name(&txn, AIGW_CONTROL_USER_NAMES, user.name);
         drop_id(&txn, AIGW_CONTROL_USERS, id);
+        drop_id(&txn, AIGW_CONTROL_LOGINS, id);
         leave(&txn, AIGW_ACCOUNT_USER, id, 0, user.name);
         aigw_store_audit(store, &txn, "delete", AIGW_LINE_USER, &user, NULL);
     }

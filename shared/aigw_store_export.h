@@ -10,13 +10,14 @@
  * has, bytes hex. Text is as it is; a byte that is no UTF-8 is a lone low
  * surrogate, \udc80 for 0x80. Of keys there is the hash, of an upstream's key
  * and of sub-keys what is sealed by the key file, which does not go along: no
- * secret.
+ * secret. A user's role is its name; format 1 had the boolean "admin".
  *
  * Not in it: the store's id, accounts that make sub-keys or read logs, numbers
- * of rows, indices, roll-ups (rows and closings have all of these) and
- * watermarks (of journals that are drained). Sums are, to be compared with the
- * rows; `end` has the number of lines before it and their CRC-32C. So an export
- * of what was imported is the same text.
+ * of rows, indices, roll-ups (rows and closings have all of these), watermarks
+ * (of journals that are drained), passwords and tickets: who logs in gets a new
+ * password first. Sums are, to be compared with the rows; `end` has the number
+ * of lines before it and their CRC-32C. So an export of what was imported is
+ * the same text.
  */
 
 #ifndef AIGW_STORE_EXPORT_H
@@ -26,7 +27,7 @@
 #include "aigw_store.h"
 
 
-#define AIGW_EXPORT_FORMAT    1
+#define AIGW_EXPORT_FORMAT    2
 #define AIGW_EXPORT_LINE_MAX  16384   /* bytes, its newline among them */
 
 

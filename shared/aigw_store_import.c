@@ -149,6 +149,7 @@ aigw_store_import_begin(aigw_store_t *store, int dry,
     aigw_db_write(store->control, &m->control);
     aigw_db_clear(&m->control, AIGW_CONTROL_USERS);
     aigw_db_clear(&m->control, AIGW_CONTROL_USER_NAMES);
+    aigw_db_clear(&m->control, AIGW_CONTROL_LOGINS);
     aigw_db_clear(&m->control, AIGW_CONTROL_PRICES);
     aigw_db_clear(&m->control, AIGW_CONTROL_SETTINGS);
     aigw_db_clear(&m->control, AIGW_CONTROL_GONE);
@@ -186,7 +187,7 @@ check_head(aigw_store_import_t *m)
 {
     const aigw_line_head_t  *head = &m->line.u.head;
 
-    return head->format == AIGW_EXPORT_FORMAT
+    return head->format >= 1 && head->format <= AIGW_EXPORT_FORMAT
            && head->schema == AIGW_STORE_SCHEMA ? AIGW_OK
            : aigw_store_import_fault(m, AIGW_EVERSION, "another version's");
 }

@@ -58,6 +58,7 @@ static aigw_err_t
 add_user(aigw_store_import_t *m)
 {
     aigw_err_t          err;
+    aigw_login_t        login;
     aigw_db_key_t       at;
     const aigw_user_t  *user = &m->line.u.user;
 
@@ -74,6 +75,7 @@ add_user(aigw_store_import_t *m)
     aigw_store_key_text(&at, TEXT(user->name));
     aigw_store_take_name(&m->control, AIGW_CONTROL_USER_NAMES, &at, user->id);
     aigw_store_put_user(&m->control, user);
+    aigw_store_add_login(&m->control, user->id, &login);
 
     return taken(m);
 }

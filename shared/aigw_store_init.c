@@ -28,6 +28,7 @@ typedef struct {
     const char  *dir;
     gid_t        group;               /* (gid_t) -1: none */
     int          made;                /* DIR itself was missing */
+    char        *bootstrap;           /* gets a ticket's text, or NULL */
     char        *fault;
 } init_t;
 
@@ -188,11 +189,11 @@ write_identity(aigw_db_t *db, const char *id)
 
 /* What a fresh store holds. */
 static aigw_err_t
-fill(aigw_store_t *store)
+fill(const init_t *init, aigw_store_t *store)
 {
     aigw_err_t          err;
     aigw_user_t         admin = {
-        .name = "admin", .admin = 1, .enabled = 1,
+        .name = "admin", .role = AIGW_ROLE_ADMIN, .enabled = 1,
         .quota_nano = AIGW_UNLIMITED
     };
     aigw_price_entry_t  any = {
@@ -221,6 +222,10 @@ fill(aigw_store_t *store)
 
     if (err == AIGW_OK) {
         err = aigw_store_set_price(store, &any);
+    }
+
+    if (err == AIGW_OK && init->bootstrap != NULL) {
+        err = aigw_store_create_bootstrap(store, init->bootstrap);
     }
 
     return err;
@@ -254,7 +259,7 @@ build(const init_t *init, const char *tmp)
     }
 
     if (err == AIGW_OK) {
-        err = fill(&store);
+        err = fill(init, &store);
     }
 
     if (err == AIGW_OK) {
@@ -383,10 +388,11 @@ remove_parts(const char *dir)
 
 
 aigw_err_t
-aigw_store_init(const char *path, gid_t group, char fault[AIGW_FAULT_LEN + 1])
+aigw_store_init(const char *path, gid_t group,
+    char bootstrap[AIGW_TICKET_LEN + 1], char fault[AIGW_FAULT_LEN + 1])
 {
     char        dir[AIGW_STORE_PATH_MAX + 1], tmp[AIGW_STORE_SUB_MAX];
-    init_t      init = { dir, group, 0, fault };
+    init_t      init = { dir, group, 0, bootstrap, fault };
     aigw_err_t  err;
 
     err = aigw_store_clean_path(path, dir, fault);

@@ -202,6 +202,10 @@ void aigw_store_put_project(aigw_db_txn_t *txn,
     const aigw_project_t *project);
 void aigw_store_put_key(aigw_db_txn_t *txn, const aigw_key_t *key);
 
+/* A new user and its login; sets user->id. AIGW_EEXIST: the name is taken. */
+void aigw_store_add_user(aigw_store_t *store, aigw_db_txn_t *txn,
+    aigw_user_t *user, aigw_login_t *login);
+
 /* There must be a record of that id: AIGW_ENOTFOUND. */
 void aigw_store_need(aigw_db_txn_t *txn, unsigned table, uint64_t id);
 
@@ -330,11 +334,68 @@ void aigw_store_put_return(aigw_db_txn_t *txn, const aigw_db_key_t *at,
     const uint8_t id[AIGW_ROW_ID_LEN], int64_t cost_nano);
 
 
+/* --- aigw_store_login.c: logins within a transaction --- */
+
+/* The user of that id: AIGW_ENOTFOUND. */
+void aigw_store_load_user(aigw_db_txn_t *txn, uint64_t id, aigw_user_t *user);
+
+/* Version 1 and no password where there is none. */
+void aigw_store_load_login(aigw_db_txn_t *txn, uint64_t user_id,
+    aigw_login_t *login);
+void aigw_store_put_login(aigw_db_txn_t *txn, const aigw_login_t *login);
+
+/* That of a new user: no password, and a random version. */
+void aigw_store_add_login(aigw_db_txn_t *txn, uint64_t user_id,
+    aigw_login_t *login);
+
+/* Ends all tokens of a user. */
+void aigw_store_raise_login(aigw_db_txn_t *txn, uint64_t user_id);
+
+/* Puts login with another password, which ends all tokens. */
+void aigw_store_put_password(aigw_store_t *store, aigw_db_txn_t *txn,
+    const aigw_user_t *user, aigw_login_t *login,
+    const aigw_password_t *password);
+
+/* AIGW_ELAST: old is the last enabled admin, and user (NULL: it is to go) is
+   none. */
+void aigw_store_keep_admin(aigw_db_txn_t *txn, const aigw_user_t *old,
+    const aigw_user_t *user);
+
+
+/* Ends it; on AIGW_OK hands out u and l (user may be NULL). */
+aigw_err_t aigw_store_end_login(aigw_db_txn_t *txn, const aigw_user_t *u,
+    const aigw_login_t *l, aigw_user_t *user, aigw_login_t *login)
+    AIGW_CHECKED;
+
+
+/* --- aigw_store_ticket.c --- */
+
+/* That of `init`. */
+aigw_err_t aigw_store_create_bootstrap(aigw_store_t *store,
+    char text[AIGW_TICKET_LEN + 1]) AIGW_CHECKED;
+
+int aigw_store_is_ticket_over(const aigw_ticket_t *ticket, int64_t now_ms);
+void aigw_store_put_ticket(aigw_db_txn_t *txn, const aigw_ticket_t *ticket);
+void aigw_store_drop_ticket(aigw_db_txn_t *txn, const aigw_ticket_t *ticket);
+
+/* Into the audit log: "create", "take" or "delete", as aigw_store_audit. */
+void aigw_store_audit_ticket(aigw_store_t *store, aigw_db_txn_t *txn,
+    const char *action, const aigw_ticket_t *before,
+    const aigw_ticket_t *after);
+
+/* Drops all that have expired. */
+void aigw_store_sweep_tickets(aigw_db_txn_t *txn, int64_t now_ms);
+
+
 /* Any record's unpack, in the form that aigw_store_load takes. */
 aigw_err_t aigw_store_unpack_user(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_project(const uint8_t *buf, size_t len,
     void *out);
 aigw_err_t aigw_store_unpack_key(const uint8_t *buf, size_t len, void *out);
+aigw_err_t aigw_store_unpack_login(const uint8_t *buf, size_t len,
+    void *out);
+aigw_err_t aigw_store_unpack_ticket(const uint8_t *buf, size_t len,
+    void *out);
 aigw_err_t aigw_store_unpack_gone(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_model(const uint8_t *buf, size_t len, void *out);
 aigw_err_t aigw_store_unpack_price(const uint8_t *buf, size_t len, void *out);

@@ -58,7 +58,7 @@ static const aigw_field_t  counters[] = {
 static const aigw_field_t  user[] = {
     ID("id", aigw_user_t, id),
     TEXT("name", aigw_user_t, name),
-    BOOL("admin", aigw_user_t, admin),
+    { "role", AIGW_FIELD_ROLE, offsetof(aigw_user_t, role), 1, 0 },
     BOOL("enabled", aigw_user_t, enabled),
     LIMIT("quota", aigw_user_t, quota_nano),
     TIME("created_ms", aigw_user_t, created_ms),
@@ -392,6 +392,10 @@ write_value(char *p, const aigw_field_t *field, const void *at)
 
     case AIGW_FIELD_BOOL:
         return p + sprintf(p, "%s", *(const uint8_t *) at ? "true" : "false");
+
+    case AIGW_FIELD_ROLE:
+        return write_text(p, aigw_record_role_name(*(const uint8_t *) at),
+                          AIGW_NAME_MAX);
 
     case AIGW_FIELD_LIMIT:
         return *(const int64_t *) at < 0 ? p + sprintf(p, "null")

@@ -126,7 +126,8 @@ typedef enum {
     AIGW_FIELD_AMOUNT,                /* an amount of either sign */
     AIGW_FIELD_TEXT,                  /* at most size bytes */
     AIGW_FIELD_HEX,                   /* size bytes */
-    AIGW_FIELD_SEALED                 /* aigw_line_sealed_t */
+    AIGW_FIELD_SEALED,                /* aigw_line_sealed_t */
+    AIGW_FIELD_ROLE                   /* its name; of old "admin", a bool */
 } aigw_field_kind_t;
 
 typedef struct {

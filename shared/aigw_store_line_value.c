@@ -287,6 +287,15 @@ read_number(const aigw_line_member_t *m, const aigw_field_t *field, void *at)
 
 
 static int
+read_bool(aigw_str_t text, uint8_t *yes)
+{
+    *yes = (uint8_t) aigw_store_line_is(text, "true");
+
+    return *yes || aigw_store_line_is(text, "false");
+}
+
+
+static int
 read_sealed(aigw_str_t text, aigw_line_sealed_t *sealed)
 {
     sealed->len = (uint16_t) (text.len / 2);
@@ -303,9 +312,7 @@ aigw_store_line_value(const aigw_line_member_t *m,
     switch (field->kind) {
 
     case AIGW_FIELD_BOOL:
-        *(uint8_t *) at = (uint8_t) aigw_store_line_is(m->value, "true");
-        return !m->string
-               && (*(uint8_t *) at || aigw_store_line_is(m->value, "false"));
+        return !m->string && read_bool(m->value, at);
 
     case AIGW_FIELD_LIMIT:
         if (!m->string) {
@@ -326,6 +333,10 @@ aigw_store_line_value(const aigw_line_member_t *m,
 
     case AIGW_FIELD_SEALED:
         return m->string && read_sealed(m->value, at);
+
+    case AIGW_FIELD_ROLE:
+        return m->string ? aigw_record_parse_role(m->value, at) == AIGW_OK
+                         : read_bool(m->value, at);
 
     default:
         return !m->string && read_number(m, field, at);

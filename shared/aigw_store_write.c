@@ -40,7 +40,7 @@ aigw_err_t
 aigw_store_check_user(const aigw_user_t *user)
 {
     return aigw_store_check_name(TEXT(user->name)) == AIGW_OK
-           && user->admin <= 1 && user->enabled <= 1
+           && user->role < AIGW_ROLE_MAX && user->enabled <= 1
            && is_quota(user->quota_nano) ? AIGW_OK : AIGW_EINVAL;
 }
 
@@ -153,12 +153,27 @@ aigw_store_need(aigw_db_txn_t *txn, unsigned table, uint64_t id)
 }
 
 
+void
+aigw_store_add_user(aigw_store_t *store, aigw_db_txn_t *txn,
+    aigw_user_t *user, aigw_login_t *login)
+{
+    aigw_db_key_t  at;
+
+    user->id = next_id(txn, AIGW_META_USER);
+    aigw_store_key_text(&at, TEXT(user->name));
+    aigw_store_take_name(txn, AIGW_CONTROL_USER_NAMES, &at, user->id);
+    aigw_store_put_user(txn, user);
+    aigw_store_audit(store, txn, "create", AIGW_LINE_USER, NULL, user);
+    aigw_store_add_login(txn, user->id, login);
+}
+
+
 aigw_err_t
 aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
 {
     aigw_err_t     err;
     aigw_user_t    u;
-    aigw_db_key_t  at;
+    aigw_login_t   login;
     aigw_db_txn_t  txn;
 
     if (aigw_store_check_user(user) != AIGW_OK) {
@@ -169,11 +184,7 @@ aigw_store_create_user(aigw_store_t *store, aigw_user_t *user)
     u.created_ms = aigw_time_now_ms();
 
     aigw_db_write(store->control, &txn);
-    u.id = next_id(&txn, AIGW_META_USER);
-    aigw_store_key_text(&at, TEXT(u.name));
-    aigw_store_take_name(&txn, AIGW_CONTROL_USER_NAMES, &at, u.id);
-    aigw_store_put_user(&txn, &u);
-    aigw_store_audit(store, &txn, "create", AIGW_LINE_USER, NULL, &u);
+    aigw_store_add_user(store, &txn, &u, &login);
     err = aigw_db_end(&txn);
 
     if (err == AIGW_OK) {

@@ -230,7 +230,7 @@ sub changed {
 
 refuses('nothing', '', qr/^line 1: the end is missing/);
 refuses('no JSON', "x\n", qr/^line 1: not a flat JSON object/);
-refuses('another format', sealed($lines[0] =~ s/"format":1/"format":2/r,
+refuses('another format', sealed($lines[0] =~ s/"format":2/"format":3/r,
     @lines[1 .. $#lines]), qr/^line 1: .*another version/);
 refuses('cut', join('', @lines[0 .. $#lines - 1]), qr/: the end is missing/);
 refuses('cut in a line', substr($text, 0, 5000), qr/^line \d+: /);
@@ -258,7 +258,9 @@ for my $at (map { $_ * 11 } 1 .. $#lines / 11) {
 # The end fits: it is the line itself that is wrong.
 
 for (
-    ['user', '"admin":(?:true|false)', '"admin":2', 'user: \'admin\''],
+    ['user', '"role":"\w+"', '"role":"root"', 'user: \'role\''],
+    ['user', '"role":"\w+"', '"admin":2', 'user: \'role\''],
+    ['user', '"role":"\w+"', '"is_admin":true', 'user: no \'role\''],
     ['user', '"name":"\w+"', '"name":"7"', 'no user can be that'],
     ['user', '"id":1', '"id":9', 'not among those of the counters'],
     ['user', '"quota"', '"kwota"', 'user: no \'quota\''],
@@ -292,6 +294,20 @@ for my $type (qw(user project key model price upstream setting closing row
     next if $type eq 'sums';
     refuses("$type twice", sealed(@lines[0 .. $at], @lines[$at .. $#lines]),
         qr/^line @{[ $at + 2 ]}: $type: /);
+}
+
+# --- what was exported before there were auditors ---
+
+{
+    my @old = @lines;
+
+    s/"format":2/"format":1/ for @old;
+    s/"role":"admin"/"admin":true/ for @old;
+    s/"role":"member"/"admin":false/ for @old;
+    spew("$dir/old", sealed(@old));
+    new_store();
+    json('store', 'import', "$dir/old", '--yes');
+    is(aigw('store', 'export')->{out}, $text, 'format 1: the same store');
 }
 
 # --- killed, and a store that others have open ---

@@ -60,7 +60,8 @@ env_start(void)
     snprintf(env_store_path, sizeof(env_store_path), "%s/store", env_root);
     snprintf(env_live_path, sizeof(env_live_path), "%s/live", env_root);
 
-    must(aigw_store_init(env_store_path, (gid_t) -1, fault), "init", fault);
+    must(aigw_store_init(env_store_path, (gid_t) -1, NULL, fault), "init",
+         fault);
     must(aigw_store_open(env_store_path, AIGW_STORE_USAGE_WRITE, &env_store,
                          fault), "store", fault);
     must(aigw_live_prepare(env_live_path, geteuid(), getegid(), fault),

@@ -76,7 +76,7 @@ test_fresh(unsigned flags)
 {
     test_remove(test_store);
 
-    if (aigw_store_init(test_store, NO_GROUP, fault) != AIGW_OK) {
+    if (aigw_store_init(test_store, NO_GROUP, NULL, fault) != AIGW_OK) {
         printf("Bail out! %s\n", fault);
         exit(1);
     }

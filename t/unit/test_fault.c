@@ -328,7 +328,7 @@ init_another(void)
 
     snprintf(path, sizeof(path), "%s/another", env_root);
 
-    return aigw_store_init(path, (gid_t) -1, run.fault);
+    return aigw_store_init(path, (gid_t) -1, NULL, run.fault);
 }
 
 

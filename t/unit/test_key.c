@@ -62,6 +62,37 @@ test_generate(void)
 }
 
 
+/* A ticket is one of another prefix: neither is taken for the other. */
+static void
+test_ticket(void)
+{
+    char        text[AIGW_TICKET_LEN + 1], one[AIGW_TICKET_LEN + 1];
+    size_t      i, bad;
+    aigw_str_t  s = { AIGW_TICKET_LEN, text };
+
+    ok(aigw_key_generate_ticket(text) == AIGW_OK
+       && aigw_key_generate_ticket(one) == AIGW_OK
+       && strlen(text) == AIGW_TICKET_LEN && strncmp(text, "aigwt_", 6) == 0
+       && strspn(text + 6, digits) == 49 && strcmp(text, one) != 0,
+       "a ticket, and another");
+    is_int(aigw_key_check_ticket(s), AIGW_OK, "it checks");
+    is_int(aigw_key_check(s), AIGW_EINVAL, "it is no key");
+    is_int(aigw_key_check_ticket((aigw_str_t) { AIGW_KEY_LEN, keys[0] }),
+           AIGW_EINVAL, "a key is no ticket");
+    bad = 0;
+
+    for (i = 0; i < AIGW_TICKET_LEN; i++) {
+        text[i] = text[i] == 'x' ? 'y' : 'x';
+        bad += aigw_key_check_ticket(s) != AIGW_EINVAL;
+        memcpy(text, one, sizeof(text));
+    }
+
+    is_int((int64_t) bad, 0, "another letter anywhere: none");
+    s.len--;
+    is_int(aigw_key_check_ticket(s), AIGW_EINVAL, "nor is a shorter one");
+}
+
+
 /* The leading digit of 43 is left out: it stops at 60, as 2^256 does. */
 static void
 test_flat(void)
@@ -210,6 +241,7 @@ int
 main(void)
 {
     test_generate();
+    test_ticket();
     test_flat();
     test_sum();
     test_flips();

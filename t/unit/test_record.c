@@ -39,6 +39,8 @@ typedef struct {
 WRAP(user)
 WRAP(project)
 WRAP(key)
+WRAP(login)
+WRAP(ticket)
 WRAP(gone)
 WRAP(model)
 WRAP(price)
@@ -65,10 +67,44 @@ fill_user(void *record)
 
     u->id = UINT64_MAX;
     full(u->name, AIGW_NAME_MAX);
-    u->admin = 1;
+    u->role = AIGW_ROLE_AUDITOR;
     u->enabled = 1;
     u->quota_nano = INT64_MAX;
     u->created_ms = INT64_MIN;
+}
+
+
+static void
+fill_login(void *record)
+{
+    aigw_login_t  *l = record;
+
+    l->user_id = UINT64_MAX;
+    l->token_version = UINT32_MAX;
+    l->password_changed_ms = INT64_MIN;
+    l->password.scheme = AIGW_PASSWORD_SCRYPT;
+    l->password.log_n = 17;
+    l->password.r = 8;
+    l->password.p = 255;
+    memset(l->password.salt, 0xa5, sizeof(l->password.salt));
+    memset(l->password.hash, 0x5a, sizeof(l->password.hash));
+}
+
+
+static void
+fill_ticket(void *record)
+{
+    aigw_ticket_t  *t = record;
+
+    memset(t->hash, 0xa5, sizeof(t->hash));
+    t->kind = AIGW_TICKET_BOOTSTRAP;
+    t->role = AIGW_ROLE_AUDITOR;
+    t->uses_left = UINT32_MAX;
+    t->token_version = 1;
+    t->user_id = UINT64_MAX;
+    t->quota_nano = AIGW_UNLIMITED;
+    t->created_ms = INT64_MIN;
+    t->expires_ms = INT64_MAX;
 }
 
 
@@ -325,8 +361,27 @@ sane_user(const void *record)
 {
     const aigw_user_t  *u = record;
 
-    return memchr(u->name, '\0', sizeof(u->name)) && u->admin <= 1
+    return memchr(u->name, '\0', sizeof(u->name)) && u->role < AIGW_ROLE_MAX
            && u->enabled <= 1 && u->quota_nano >= -1;
+}
+
+
+static int
+sane_login(const void *record)
+{
+    const aigw_login_t  *l = record;
+
+    return l->password.scheme < AIGW_PASSWORD_SCHEMES;
+}
+
+
+static int
+sane_ticket(const void *record)
+{
+    const aigw_ticket_t  *t = record;
+
+    return t->kind < AIGW_TICKET_MAX && t->role < AIGW_ROLE_MAX
+           && t->quota_nano >= -1 && t->expires_ms >= 0;
 }
 
 
@@ -480,6 +535,8 @@ static const kind_t  kinds[] = {
     KIND(user, aigw_user_t, AIGW_RECORD_MAX),
     KIND(project, aigw_project_t, AIGW_RECORD_MAX),
     KIND(key, aigw_key_t, AIGW_RECORD_MAX),
+    KIND(login, aigw_login_t, AIGW_RECORD_MAX),
+    KIND(ticket, aigw_ticket_t, AIGW_RECORD_MAX),
     KIND(gone, aigw_gone_t, AIGW_RECORD_MAX),
     KIND(model, aigw_model_t, AIGW_RECORD_MAX),
     KIND(price, aigw_price_entry_t, AIGW_RECORD_MAX),

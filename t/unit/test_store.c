@@ -17,7 +17,7 @@ test_fresh_store(void)
 
     is_int((int64_t) aigw_store_id(s).len, AIGW_STORE_ID_LEN, "an id");
     is_int(aigw_store_find_user(s, str("admin"), &admin), AIGW_OK, "admin");
-    ok(admin.id == 1 && admin.admin == 1 && admin.enabled == 1
+    ok(admin.id == 1 && admin.role == AIGW_ROLE_ADMIN && admin.enabled == 1
        && admin.quota_nano == AIGW_UNLIMITED && admin.created_ms > 0,
        "admin is enabled and unlimited");
     is_int(aigw_store_find_price(s, str("whatever"), aigw_time_now_ms(),

@@ -27,10 +27,10 @@ test_users(void)
            "a quota");
     ok(bob.enabled == 0 && bob.quota_nano == 7, "which enables nobody");
     is_int(aigw_store_find_user(s, str("bob"), &found), AIGW_OK, "found");
-    ok(found.enabled == 0 && found.quota_nano == 7 && found.admin == 0,
-       "as changed");
+    ok(found.enabled == 0 && found.quota_nano == 7
+       && found.role == AIGW_ROLE_MEMBER, "as changed");
 
-    found.admin = 1;
+    found.role = AIGW_ROLE_ADMIN;
     is_int(aigw_store_change_user(s, AIGW_CHANGE_ROLE, &found), AIGW_OK,
            "an admin");
     found.quota_nano = -2;
@@ -52,7 +52,7 @@ test_users(void)
     is_int(aigw_store_find_user(s, str("bob"), &found), AIGW_ENOTFOUND,
            "there is no bob");
     is_int(aigw_store_find_user(s, str("rob"), &found), AIGW_OK, "but rob");
-    ok(found.id == bob.id && found.admin == 1, "who is the same");
+    ok(found.id == bob.id && found.role == AIGW_ROLE_ADMIN, "who is the same");
     bob = a_user("bob");
     is_int(aigw_store_create_user(s, &bob), AIGW_OK, "the name is free");
     found.id = 99;

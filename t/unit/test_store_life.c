@@ -78,7 +78,8 @@ test_modes_alone(void)
     aigw_seal_master_t  master;
 
     (void) umask(0);
-    is_int(aigw_store_init(test_store, NO_GROUP, fault), AIGW_OK, "init");
+    is_int(aigw_store_init(test_store, NO_GROUP, NULL, fault), AIGW_OK,
+           "init");
     (void) umask(022);
 
     is_int(mode_of(test_store), 0700, "K17 DIR, under umask 0");
@@ -92,7 +93,7 @@ test_modes_alone(void)
     is_int(mode_of(in_store(".init")), -1, "no scaffold is left");
     is_int(aigw_seal_load(in_store("key"), &master), AIGW_OK, "it loads");
 
-    is_int(aigw_store_init(test_store, NO_GROUP, fault), AIGW_EEXIST,
+    is_int(aigw_store_init(test_store, NO_GROUP, NULL, fault), AIGW_EEXIST,
            "never made over another");
     ok(strstr(fault, test_store) != NULL && strstr(fault, "not empty"),
        "M25 says so: %s", fault);
@@ -109,7 +110,7 @@ test_modes_group(void)
     gid_t  gid = geteuid() == 0 ? NOBODY : getegid();
 
     (void) umask(077);
-    is_int(aigw_store_init(test_store, gid, fault), AIGW_OK, "init");
+    is_int(aigw_store_init(test_store, gid, NULL, fault), AIGW_OK, "init");
     (void) umask(022);
 
     is_int(mode_of(test_store), 0750, "K17 DIR, under umask 077");
@@ -154,33 +155,33 @@ test_init_faults(void)
     char  path[300];
 
     snprintf(path, sizeof(path), "%s/no/such", test_dir);
-    is_int(aigw_store_init(path, NO_GROUP, fault), AIGW_ENOTFOUND,
+    is_int(aigw_store_init(path, NO_GROUP, NULL, fault), AIGW_ENOTFOUND,
            "S14 no parent directory");
     ok(strstr(fault, path) != NULL, "names it: %s", fault);
 
-    is_int(aigw_store_init("", NO_GROUP, fault), AIGW_EINVAL, "no path");
+    is_int(aigw_store_init("", NO_GROUP, NULL, fault), AIGW_EINVAL, "no path");
 
     snprintf(path, sizeof(path), "%s/", test_store);
     is_int(mkdir(test_store, 0755), 0, "an empty directory");
-    is_int(aigw_store_init(path, NO_GROUP, fault), AIGW_OK, "will do");
+    is_int(aigw_store_init(path, NO_GROUP, NULL, fault), AIGW_OK, "will do");
     is_int(mode_of(test_store), 0700, "and is closed to others");
     test_remove(test_store);
 
     is_int(mkdir(test_store, 0755), 0, "a directory");
     is_int(mkdir(in_store("x"), 0755), 0, "with something in it");
-    is_int(aigw_store_init(test_store, NO_GROUP, fault), AIGW_EEXIST,
+    is_int(aigw_store_init(test_store, NO_GROUP, NULL, fault), AIGW_EEXIST,
            "will not");
     is_int(mode_of(test_store), 0755, "and is as it was");
     is_int(rmdir(in_store("x")), 0, "nothing else was put there");
     is_int(rmdir(test_store), 0, "nothing at all");
 
     is_int(symlink("/tmp", test_store), 0, "a link");
-    is_int(aigw_store_init(test_store, NO_GROUP, fault), AIGW_EACCESS,
+    is_int(aigw_store_init(test_store, NO_GROUP, NULL, fault), AIGW_EACCESS,
            "S14 will not");
     is_int(unlink(test_store), 0, "unlinked");
 
     if (geteuid() != 0) {
-        is_int(aigw_store_init(test_store, 0, fault), AIGW_EACCESS,
+        is_int(aigw_store_init(test_store, 0, NULL, fault), AIGW_EACCESS,
                "a group that is not ours");
         is_int(mode_of(test_store), -1, "leaves nothing");
     }
@@ -205,7 +206,7 @@ child_init(rlim_t bytes)
             _exit(100);
         }
 
-        err = aigw_store_init(test_store, NO_GROUP, fault);
+        err = aigw_store_init(test_store, NO_GROUP, NULL, fault);
 
         if (err == AIGW_EIO && strstr(fault, "File too large") == NULL
             && strstr(fault, "No space left") == NULL)
@@ -331,7 +332,7 @@ test_mixed(void)
     snprintf(from, sizeof(from), "%s/usage", other);
 
     aigw_store_close(test_fresh(0));
-    is_int(aigw_store_init(other, NO_GROUP, fault), AIGW_OK, "another");
+    is_int(aigw_store_init(other, NO_GROUP, NULL, fault), AIGW_OK, "another");
     test_remove(in_store("usage"));
     is_int(rename(from, in_store("usage")), 0, "its usage");
     open_fails(test_store, AIGW_STORE_USAGE, AIGW_ECORRUPT, "another store",
