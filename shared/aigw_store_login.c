@@ -237,6 +237,29 @@ load_expected(aigw_db_txn_t *txn, const aigw_login_t *expected,
 }
 
 
+aigw_err_t
+aigw_store_register(aigw_store_t *store, const aigw_password_t *password,
+    aigw_user_t *user, aigw_login_t *login)
+{
+    aigw_user_t    u = *user;
+    aigw_login_t   l;
+    aigw_db_txn_t  txn;
+
+    if (password->scheme != AIGW_PASSWORD_SCRYPT
+        || aigw_store_check_user(&u) != AIGW_OK)
+    {
+        return AIGW_EINVAL;
+    }
+
+    u.created_ms = aigw_time_now_ms();
+    aigw_db_write(store->control, &txn);
+    aigw_store_add_user(store, &txn, &u, &l);
+    aigw_store_put_password(store, &txn, &u, &l, password);
+
+    return aigw_store_end_login(&txn, &u, &l, user, login);
+}
+
+
 static aigw_err_t
 change_password(aigw_store_t *store, aigw_login_t *login, int rehash)
 {

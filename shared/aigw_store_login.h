@@ -22,6 +22,11 @@ aigw_err_t aigw_store_get_login(aigw_store_t *store, uint64_t user_id,
 aigw_err_t aigw_store_find_login(aigw_store_t *store, aigw_str_t name,
     aigw_user_t *user, aigw_login_t *login) AIGW_CHECKED;
 
+/* aigw_store_create_user with a password from the start; sets login. */
+aigw_err_t aigw_store_register(aigw_store_t *store,
+    const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
+    AIGW_CHECKED;
+
 /*
  * Gives login->user_id that password (AIGW_PASSWORD_NONE takes it away) and
  * raises the version, which must be login->token_version until then (0: any);
@@ -52,10 +57,11 @@ aigw_err_t aigw_store_raise_version(aigw_store_t *store, uint64_t user_id,
 
 /*
  * Makes a link (kind, user_id, expires_ms) or an invitation (kind, role,
- * quota_nano, uses_left, expires_ms; user_id who invites, 0: nobody by name);
- * sets the rest, and text. AIGW_ENOTFOUND: no such user; AIGW_EINVAL: a bad
- * value, or an end that is not to come; AIGW_EFULL: there are too many.
- * Each of the calls that write drops those that have expired.
+ * quota_nano, uses_left, expires_ms; user_id who invites, 0: the user who acts,
+ * if it is one: aigw_store_act_as); sets the rest, and text. AIGW_ENOTFOUND: no
+ * such user; AIGW_EINVAL: a bad value, or an end that is not to come;
+ * AIGW_EFULL: there are too many. Each of the calls that write drops those that
+ * have expired.
  */
 aigw_err_t aigw_store_create_ticket(aigw_store_t *store, aigw_ticket_t *ticket,
     char text[AIGW_TICKET_LEN + 1]) AIGW_CHECKED;

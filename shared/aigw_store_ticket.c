@@ -208,6 +208,9 @@ aigw_store_create_ticket(aigw_store_t *store, aigw_ticket_t *ticket,
         t.quota_nano = 0;
         t.uses_left = 1;
         err = t.user_id != 0 ? AIGW_OK : AIGW_ENOTFOUND;
+
+    } else if (t.user_id == 0 && store->actor.kind == AIGW_ACTOR_API) {
+        t.user_id = store->actor.id;
     }
 
     if (err == AIGW_OK) {

@@ -3,6 +3,7 @@
 
 #include "store.h"
 
+#include "aigw_store_audit.h"
 #include "aigw_store_internal.h"
 #include "aigw_store_login.h"
 #include "aigw_time.h"
@@ -109,6 +110,33 @@ test_password(void)
            "nobody logs out");
     is_int(aigw_store_get_login(s, 99, &found, &login), AIGW_ENOTFOUND,
            "nobody has a login");
+    aigw_store_close(s);
+}
+
+
+static void
+test_register(void)
+{
+    aigw_user_t      eve = a_user("eve"), found;
+    aigw_login_t     login = { 0 }, stored;
+    aigw_store_t    *s;
+    aigw_password_t  password = a_password(2), none = { 0 };
+
+    s = test_fresh(AIGW_STORE_CONTROL_WRITE);
+    is_int(aigw_store_register(s, &none, &eve, &login), AIGW_EINVAL,
+           "nobody registers without a password");
+    ok(aigw_store_register(s, &password, &eve, &login) == AIGW_OK
+       && eve.id == 2 && eve.created_ms > 0 && login.password.hash[0] == 2,
+       "with one a user is made");
+    ok(aigw_store_get_login(s, 2, &found, &stored) == AIGW_OK
+       && strcmp(found.name, "eve") == 0
+       && stored.token_version == login.token_version
+       && stored.password.hash[31] == 2, "as it is stored");
+    is_int(aigw_store_register(s, &password, &eve, &login), AIGW_EEXIST,
+           "once");
+    eve.role = AIGW_ROLE_MAX;
+    is_int(aigw_store_register(s, &password, &eve, &login), AIGW_EINVAL,
+           "no role");
     aigw_store_close(s);
 }
 
@@ -299,6 +327,7 @@ test_invite(void)
 {
     char             text[AIGW_TICKET_LEN + 1], other[AIGW_TICKET_LEN + 1];
     aigw_user_t      u, bob;
+    aigw_actor_t     actor = { .kind = AIGW_ACTOR_API, .name = "bob" };
     aigw_login_t     login = { 0 };
     aigw_store_t    *s;
     aigw_ticket_t    t;
@@ -341,8 +370,12 @@ test_invite(void)
 
     /* by somebody who is no admin any more */
     bob = make_user(s, "bob", AIGW_ROLE_ADMIN);
-    t = an_invite(bob.id, AIGW_ROLE_AUDITOR, 1);
-    is_int(aigw_store_create_ticket(s, &t, text), AIGW_OK, "for an auditor");
+    t = an_invite(0, AIGW_ROLE_AUDITOR, 1);
+    actor.id = bob.id;
+    aigw_store_act_as(s, &actor);
+    ok(aigw_store_create_ticket(s, &t, text) == AIGW_OK
+       && t.user_id == bob.id, "for an auditor, by who acts");
+    aigw_store_act_as(s, NULL);
     t = an_invite(bob.id, AIGW_ROLE_MEMBER, 1);
     is_int(aigw_store_create_ticket(s, &t, other), AIGW_OK, "for a member");
     bob.role = AIGW_ROLE_MEMBER;
@@ -587,6 +620,7 @@ main(void)
     test_begin();
 
     test_password();
+    test_register();
     test_versions();
     test_last_admin();
     test_link();
