@@ -300,14 +300,18 @@ aigw_json_text_stops(const unsigned char *p)
 const unsigned char *aigw_json_text_plain(const unsigned char *p,
     const unsigned char *end);
 
-/* The same; most texts are short. */
+/* The same for most texts, which are short: gives up after 32 bytes. */
 static inline const unsigned char *
 aigw_json_text_short(const unsigned char *p, const unsigned char *end)
 {
 #ifdef __SSE2__
     unsigned  mask, i;
 
-    for (i = 0; i < 2 && end - p >= 16; i++) {
+    for (i = 0; i < 2; i++) {
+        if (end - p < 16) {
+            return aigw_json_text_plain(p, end);
+        }
+
         mask = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p));
 
         if (mask) {
@@ -316,9 +320,11 @@ aigw_json_text_short(const unsigned char *p, const unsigned char *end)
 
         p += 16;
     }
-#endif
 
+    return p;
+#else
     return aigw_json_text_plain(p, end);
+#endif
 }
 
 
@@ -326,6 +332,19 @@ aigw_json_text_short(const unsigned char *p, const unsigned char *end)
    that are whole in the buffer. */
 const unsigned char *aigw_json_text_skip(const unsigned char *p,
     const unsigned char *end);
+const unsigned char *aigw_json_text_skip_portable(const unsigned char *p,
+    const unsigned char *end);
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#define AIGW_JSON_WIDE
+
+/* Some of it, for a processor with AVX2. At most 5 bytes are left of a text
+   that is right. */
+const unsigned char *aigw_json_wide_skip(const unsigned char *p,
+    const unsigned char *end);
+
+#endif
 
 /* A name or scalar begins; capture: its text will be wanted. */
 void aigw_json_text_begin(aigw_json_t *json, int capture);

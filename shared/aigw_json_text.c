@@ -158,21 +158,24 @@ json_is_rest(unsigned char c)
 }
 
 
-/* The length of a character outside of ASCII, of which 4 bytes are readable;
-   0: the bounds of its second byte need a closer look. */
+/* The length of a character outside of ASCII, of which 4 bytes are readable
+   (RFC 3629); 0: wrong. */
 static inline size_t
 json_utf8_len(const unsigned char *p)
 {
     if (*p >= 0xf0) {
-        return *p == 0xf0 && p[1] >= 0x90 && p[1] < 0xc0 && json_is_rest(p[2])
+        return *p <= 0xf4 && p[1] >= (*p == 0xf0 ? 0x90 : 0x80)
+               && p[1] <= (*p == 0xf4 ? 0x8f : 0xbf) && json_is_rest(p[2])
                && json_is_rest(p[3]) ? 4 : 0;
     }
 
-    if (*p > 0xe0) {
-        return *p != 0xed && json_is_rest(p[1]) && json_is_rest(p[2]) ? 3 : 0;
+    if (*p >= 0xe0) {
+        return p[1] >= (*p == 0xe0 ? 0xa0 : 0x80)
+               && p[1] <= (*p == 0xed ? 0x9f : 0xbf) && json_is_rest(p[2])
+               ? 3 : 0;
     }
 
-    return *p >= 0xc2 && *p < 0xe0 && json_is_rest(p[1]) ? 2 : 0;
+    return *p >= 0xc2 && json_is_rest(p[1]) ? 2 : 0;
 }
 
 
@@ -209,13 +212,13 @@ json_special_len(const unsigned char *p, const unsigned char *end)
 
 
 const unsigned char *
-aigw_json_text_skip(const unsigned char *p, const unsigned char *end)
+aigw_json_text_skip_portable(const unsigned char *p, const unsigned char *end)
 {
     size_t                len;
     const unsigned char  *special;
 
     do {
-        p = special = aigw_json_text_short(p, end);
+        p = special = aigw_json_text_plain(p, end);
 
         while ((len = json_special_len(p, end)) > 0) {
             p += len;
@@ -223,6 +226,19 @@ aigw_json_text_skip(const unsigned char *p, const unsigned char *end)
     } while (p > special);
 
     return p;
+}
+
+
+const unsigned char *
+aigw_json_text_skip(const unsigned char *p, const unsigned char *end)
+{
+#ifdef AIGW_JSON_WIDE
+    if (end - p >= 32 && __builtin_cpu_supports("avx2")) {
+        p = aigw_json_wide_skip(p, end);
+    }
+#endif
+
+    return aigw_json_text_skip_portable(p, end);
 }
 
 

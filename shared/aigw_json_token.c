@@ -218,22 +218,25 @@ token_is_wanted(const aigw_json_t *json)
 }
 
 
-/* Goes on at p with the string in hand, which is not plain: where its last
-   quote is. */
+/* Goes on at p with the string in hand, which is long or not plain: where its
+   last quote is. */
 static const unsigned char *
 token_string(aigw_json_scan_t *s, const unsigned char *p)
 {
     aigw_err_t            err;
     const unsigned char  *end;
 
-    if (token_is_wanted(s->json)) {
-        return token_stop(s, s->p, AIGW_AGAIN);
-    }
+    const int             wanted = token_is_wanted(s->json);
 
-    end = aigw_json_text_skip(p, s->end);
+    end = wanted ? aigw_json_text_plain(p, s->end)
+                 : aigw_json_text_skip(p, s->end);
 
     if (end < s->end && *end == '"') {
         return end;
+    }
+
+    if (wanted) {
+        return token_stop(s, s->p, AIGW_AGAIN);
     }
 
     /* what was skipped, however long, is not to be scanned twice */
@@ -339,6 +342,10 @@ token_name(aigw_json_scan_t *s, const unsigned char *p)
 
     if (*p == '}' && json->state == S_MEMBER) {
         return token_close(s, p);
+    }
+
+    if (end < s->end && *end != '"') {
+        end = aigw_json_text_plain(end, s->end);
     }
 
     if (*p != '"' || end == s->end || *end != '"') {
