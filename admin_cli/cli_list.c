@@ -3,6 +3,7 @@
  * there is a next page and where it begins.
  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +14,20 @@
 aigw_err_t
 cli_parse_cursor_id(const char *cursor, uint64_t *id)
 {
-    char  *end;
-
     if (cursor == NULL) {
         *id = 0;
         return AIGW_OK;
     }
 
-    if (cursor[0] == '\0' || cursor[strspn(cursor, "0123456789")] != '\0') {
+    /* one text for each id, as cli_format_cursor_id writes it */
+    if (cursor[0] < '1' || cursor[strspn(cursor, "0123456789")] != '\0') {
         return AIGW_EINVAL;
     }
 
-    *id = strtoull(cursor, &end, 10);
+    errno = 0;
+    *id = strtoull(cursor, NULL, 10);
 
-    return *id != 0 ? AIGW_OK : AIGW_EINVAL;
+    return errno == 0 ? AIGW_OK : AIGW_EINVAL;
 }
 
 
@@ -106,8 +107,13 @@ cli_list(cli_t *cli, const cli_lister_t *lister, const void *of)
     code = CLI_OK;
 
     if (err == AIGW_EINVAL && from != NULL) {
+        if (cli->caller != NULL) {
+            cli->caller->field = "cursor";
+        }
+
         code = cli_fail(cli, CLI_USAGE, "it is what `next` of a list says",
-                        "--cursor: '%s' is not one", from);
+                        "%scursor: '%s' is not one", cli->caller ? "" : "--",
+                        from);
 
     } else if (err != AIGW_OK) {
         code = cli_fail_store(cli, err, lister->what, NULL);

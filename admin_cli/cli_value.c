@@ -14,6 +14,7 @@
 
 #define SECRET_RUN  16                /* so long a run after "sk-" is a key */
 #define SHOWN       40                /* bytes of a bad value in a message */
+#define LAST_MS     253402300799999   /* year 9999: RFC 3339 has no other */
 
 
 static const struct {
@@ -162,7 +163,7 @@ parse_moment(aigw_str_t text, int sign, int64_t *ms)
 
     if (sign != 0 && aigw_time_parse_span(text, &span) == AIGW_OK) {
         return __builtin_add_overflow(aigw_time_now_ms(), sign * span, ms)
-               ? AIGW_ERANGE : AIGW_OK;
+               || *ms > LAST_MS ? AIGW_ERANGE : AIGW_OK;
     }
 
     err = aigw_time_parse(text, ms);

@@ -41,11 +41,13 @@ my (@remove, @ports);
 
 
 # Options: workers, upstream ("HOST:PORT" in place of the simulator), sim (its
-# options, a list), max_body, http, server, location (lines for that block of
-# the configuration), start => 0 (nginx is started by the test).
+# options, a list), max_body, connections (of a worker), http, server, location
+# (lines for that block of the configuration), start => 0 (nginx is started by
+# the test).
 sub new ($class, %opt) {
     my $self = bless {
-        workers => 1, start => 1, max_body => '64m', %opt,
+        workers => 1, start => 1, max_body => '64m', connections => 1024,
+        %opt,
         dir => File::Temp::tempdir('aigw-XXXXXXXX', TMPDIR => 1),
         port => free_port(), answers => [], secrets => {}, extra_rows => 0,
         extra_unlogged => 0, left => 0, transcript => '', alerts => [],
@@ -354,7 +356,7 @@ sub configure ($self) {
         USER => $> == 0 ? 'user www-data;' : '',
         LEVEL => $ENV{TEST_DEBUG} ? 'debug' : 'warn',
         map { uc $_ => $self->{$_} // '' } qw(main http server location
-            max_body),
+            max_body connections),
     );
 
     our $template //= do { local $/; <DATA> };
@@ -514,7 +516,7 @@ load_module %%BUILD%%/ngx_ai_gateway_module.so;
 %%MAIN%%
 
 events {
-    worker_connections 1024;
+    worker_connections %%CONNECTIONS%%;
 }
 
 http {

@@ -13,13 +13,21 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time);
 
 
+# from: an address of this machine (127.0.0.0/8) to come from.
 sub new ($class, $port, %opt) {
     my $sock = IO::Socket::INET->new(
-        PeerAddr => '127.0.0.1', PeerPort => $port, Proto => 'tcp')
+        PeerAddr => '127.0.0.1', PeerPort => $port, Proto => 'tcp',
+        defined $opt{from} ? (LocalAddr => $opt{from}) : ())
         or die "connect to port $port: $!\n";
 
     setsockopt($sock, IPPROTO_TCP, TCP_NODELAY, 1);
 
+    return $class->on($sock, %opt);
+}
+
+
+# Over a socket that is connected.
+sub on ($class, $sock, %opt) {
     return bless { sock => $sock, buf => '', timeout => 10, %opt }, $class;
 }
 
