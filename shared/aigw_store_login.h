@@ -89,6 +89,11 @@ aigw_err_t aigw_store_take_invite(aigw_store_t *store, aigw_str_t text,
     const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
     AIGW_CHECKED;
 
+/* The same without a ticket, for a member with user->quota_nano. */
+aigw_err_t aigw_store_sign_up(aigw_store_t *store,
+    const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
+    AIGW_CHECKED;
+
 /* The same for the ticket of `init`: user->name is an admin who is there, or a
    new one without limit. AIGW_EEXIST: it is somebody who is no admin. */
 aigw_err_t aigw_store_take_bootstrap(aigw_store_t *store, aigw_str_t text,

@@ -396,6 +396,43 @@ test_invite(void)
 
 
 static void
+test_sign_up(void)
+{
+    aigw_user_t      u;
+    aigw_login_t     login = { 0 };
+    aigw_store_t    *s;
+    aigw_password_t  password = a_password(4), none = { 0 };
+
+    s = test_fresh(AIGW_STORE_CONTROL_WRITE);
+    u = a_user("eva");
+    u.role = AIGW_ROLE_ADMIN;
+    u.quota_nano = 7 * AIGW_UNIT_NANO;
+    is_int(aigw_store_sign_up(s, &none, &u, &login), AIGW_EINVAL,
+           "sign-up: no password");
+    ok(aigw_store_sign_up(s, &password, &u, &login) == AIGW_OK
+       && u.role == AIGW_ROLE_MEMBER && u.enabled && u.created_ms > 0
+       && u.quota_nano == 7 * AIGW_UNIT_NANO,
+       "M09 a member, whatever was asked for, with that quota");
+    ok(login.user_id == u.id && login.token_version == version_of(s, u.id),
+       "and a login");
+    ok(aigw_store_find_login(s, str("eva"), &u, &login) == AIGW_OK
+       && login.password.hash[0] == 4, "as it is stored");
+    is_int(aigw_store_sign_up(s, &password, &u, &login), AIGW_EEXIST,
+           "a name that is taken");
+    u = a_user("12");
+    is_int(aigw_store_sign_up(s, &password, &u, &login), AIGW_EINVAL,
+           "one that is none");
+    u = a_user("evi");
+    u.quota_nano = -5;
+    is_int(aigw_store_sign_up(s, &password, &u, &login), AIGW_EINVAL,
+           "a quota that is none");
+    ok(aigw_store_find_user(s, str("evi"), &u) == AIGW_ENOTFOUND,
+       "nobody is left");
+    aigw_store_close(s);
+}
+
+
+static void
 test_bad_tickets(void)
 {
     char           text[AIGW_TICKET_LEN + 1];
@@ -625,6 +662,7 @@ main(void)
     test_last_admin();
     test_link();
     test_invite();
+    test_sign_up();
     test_bad_tickets();
     test_bootstrap();
     test_list();
