@@ -3,12 +3,15 @@
  * of a key leaves this file only to its caller.
  */
 
-#include <stdatomic.h>
+/* For SHA256_Init, which OpenSSL 3 wants replaced by EVP: that allocates for
+   each digest, and takes three times as long for a key's. */
+#define OPENSSL_API_COMPAT  10101
+
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include "aigw_crc.h"
 #include "aigw_key.h"
@@ -150,63 +153,19 @@ aigw_key_check_ticket(aigw_str_t text)
 }
 
 
-/* Looked up once a process: a look-up costs as much as the hash, and takes
-   locks. */
-static const EVP_MD *
-sha256(void)
-{
-    EVP_MD  *md, *none;
-
-    static _Atomic(EVP_MD *)  fetched;
-
-    md = atomic_load(&fetched);
-
-    if (md != NULL) {
-        return md;
-    }
-
-    md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    none = NULL;
-
-    if (md != NULL && !atomic_compare_exchange_strong(&fetched, &none, md)) {
-        EVP_MD_free(md);
-        md = none;
-    }
-
-    return md;
-}
-
-
-/* One a thread: to make one costs as much as the hash, too. */
-static EVP_MD_CTX *
-context(void)
-{
-    static _Thread_local EVP_MD_CTX  *ctx;
-
-    if (ctx == NULL) {
-        ctx = EVP_MD_CTX_new();
-    }
-
-    return ctx;
-}
-
-
 aigw_err_t
 aigw_key_hash(aigw_str_t text, uint8_t hash[AIGW_KEY_HASH_LEN])
 {
-    uint8_t        digest[AIGW_KEY_HASH_LEN];
-    EVP_MD_CTX    *ctx = context();
-    const EVP_MD  *md = sha256();
+    SHA256_CTX  ctx;
 
-    if (md == NULL || ctx == NULL
-        || EVP_DigestInit_ex2(ctx, md, NULL) != 1
-        || EVP_DigestUpdate(ctx, text.data, text.len) != 1
-        || EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
+    /* of the text it leaves nothing behind: the last block is wiped */
+
+    if (SHA256_Init(&ctx) != 1
+        || SHA256_Update(&ctx, text.data, text.len) != 1
+        || SHA256_Final(hash, &ctx) != 1)
     {
         return AIGW_ECRYPTO;
     }
-
-    memcpy(hash, digest, sizeof(digest));
 
     return AIGW_OK;
 }
