@@ -20,20 +20,20 @@ test_drain(void)
     stats = env_drain();
     is_int((int64_t) stats.rows, 0, "nothing to drain");
 
-    for (n = 1; n <= 3000; n++) {
+    for (n = 1; n <= 5000; n++) {
         must(env_append(n % 3 ? a : b, n), "append", "");
     }
 
     env_row(&row, a, 0);
     strcpy(row.tag, "scene");
     must(aigw_journal_append(a, &row), "append", "");
-    is_int((int64_t) env_undrained(), 3001, "undrained, of two journals");
+    is_int((int64_t) env_undrained(), 5001, "undrained, of two journals");
 
     stats = env_drain();
-    is_int((int64_t) stats.rows, 3001, "all written, in several batches");
+    is_int((int64_t) stats.rows, 5001, "all written, in several batches");
     is_int((int64_t) (stats.doubles + stats.damaged), 0, "all good");
     is_int(env_sums(AIGW_ACCOUNT_PROJECT, 7).cost_nano,
-           3000 * 3001 / 2 * ENV_COST, "their sum");
+           INT64_C(5000) * 5001 / 2 * ENV_COST, "their sum");
     env_agree("drained");
 
     must(aigw_store_find_row(env_store, row.id, &found), "find", "");
