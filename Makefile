@@ -24,7 +24,7 @@ NGINX_SRC ?= /usr/share/nginx/src
 NGINX_WITH := --with-compat --with-debug --with-threads --with-http_ssl_module --with-http_v2_module --with-http_auth_request_module --with-http_realip_module --with-http_stub_status_module --with-http_gunzip_module --with-http_sub_module
 
 SHARED  := $(wildcard shared/*.c)
-CLI     := $(wildcard admin_cli/*.c)
+CLI     := $(wildcard admin_cli/*.c admin_cli/serve/*.c)
 SIM     := $(wildcard t/sim/*.c)
 UNIT    := $(wildcard t/unit/*.c)
 FUZZ    := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
@@ -60,12 +60,14 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -c -o $@ $<
 
+$(BUILD)/obj/admin_cli/%.o: FLAGS += -Iadmin_cli
+
 $(LIB): $(SHARED:%.c=$(BUILD)/obj/%.o)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
 $(BUILD)/aigw: $(CLI:%.c=$(BUILD)/obj/%.o) $(LIB)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcjson -lcurl -lsmartcols
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcjson -lcurl -lsmartcols -lmicrohttpd -lm
 
 $(BUILD)/aigw-sim: $(SIM:%.c=$(BUILD)/obj/%.o) $(LIB)
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lssl -lcjson

@@ -473,6 +473,8 @@ cli_exit_t cmd_top(cli_t *cli);
 
 cli_exit_t cmd_explain(cli_t *cli);
 
+cli_exit_t cmd_serve(cli_t *cli);
+
 cli_exit_t cmd_help(cli_t *cli);
 /* --help, for the command or noun that it stands with. */
 cli_exit_t cmd_help_about(cli_t *cli);

@@ -45,6 +45,8 @@ static const line_t  lines[] = {
       { CLI_FIELD_CHOICE, 1, "exact|estimated|partial|void|unknown",
         "`null` of a refused call" } },
 
+    { "socket", NULL,
+      { CLI_FIELD_TEXT, 0, NULL, "where it was" } },
     { "bootstrap_token", NULL,
       { CLI_FIELD_TEXT, 1, NULL,
         "shown this once: gives an admin its first password" } },

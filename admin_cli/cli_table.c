@@ -432,6 +432,13 @@ const cli_command_t  cli_commands[] = {
       "target,now,binds,binds_of,would_hold,would_limit,rules,accounts",
       "id,time,verdict,admitted,error,hold,cost", NULL, 0 },
 
+    { "serve", NULL, cmd_serve, CLI_NEEDS_STORE, NULL,
+      LIST(OPT("socket", CLI_TEXT, "PATH", "where nginx finds it"
+               " (/run/aigw.sock)")),
+      "the admin API on a unix socket, until SIGTERM",
+      "aigw serve --socket /run/aigw.sock",
+      "socket", NULL, NULL, 0 },
+
     { "help", NULL, cmd_help, 0,
       LIST(MAYBE("COMMAND", CLI_TEXT, "a noun"),
            MAYBE("VERB", CLI_TEXT, "of it")),

@@ -82,10 +82,13 @@ stop_in() {
             done
         fi
     fi
+    if pid=$(own_pid "$state/serve.pid" 'serve --socket'); then
+        end TERM "$pid" 3 || end KILL "$pid" 2 || true
+    fi
     if pid=$(own_pid "$state/sim.pid" "$state/sim.key"); then
         end TERM "$pid" 2 || end KILL "$pid" 2 || true
     fi
-    rm -f "$state/nginx.pid" "$state/sim.pid"
+    rm -f "$state/nginx.pid" "$state/serve.pid" "$state/sim.pid"
 }
 
 

@@ -98,6 +98,9 @@ choose_state() {
         "as that user (root: sudo make run), or begin anew after sudo make clean"
     chmod 711 "$state"
     store=$state/store
+    socket=$state/admin.sock
+    # a socket's name is short
+    [ ${#socket} -le 100 ] || socket=/tmp/aigw-admin-$(id -u)-$port.sock
 }
 
 
@@ -170,6 +173,8 @@ write_conf() {
         'proxy_pass https://4sapi;' "proxy_pass $scheme://$upstream;" \
         'Host 4sapi.com;' "Host ${url#*://};" \
         'proxy_ssl_name 4sapi.com;' "proxy_ssl_name $host;"
+    snippet aigw-admin.conf 'unix:/run/aigw.sock;' "unix:$socket;"
+    snippet aigw-origin.conf 'unix:/run/aigw.sock;' "unix:$socket;"
     cat >"$state/nginx.conf" <<EOF
 # Written by \`make run\`, anew each time. An example to keep and to change is
 # nginx.conf.example.
@@ -199,6 +204,8 @@ http {
         server_name localhost;
 
         include aigw-server.conf;
+        include aigw-admin.conf;
+        include aigw-origin.conf;
 
         location / {
             return 404;
@@ -206,6 +213,23 @@ http {
     }
 }
 EOF
+}
+
+
+# Behind /admin/. It is the store's owner, who can read the store's key file.
+start_serve() {
+    local tries=100
+    : >"$state/serve.log"
+    setsid "$cli" serve --socket "$socket" \
+        </dev/null >>"$state/serve.log" 2>&1 &
+    echo $! >"$state/serve.pid"
+    until grep -q '^aigw serve: ready' "$state/serve.log"; do
+        tries=$((tries - 1))
+        if [ $tries = 0 ] || ! alive "$(cat "$state/serve.pid")"; then
+            die "aigw serve did not start: $(tail -n 1 "$state/serve.log")"
+        fi
+        sleep 0.05
+    done
 }
 
 
@@ -298,6 +322,8 @@ AIGW_API_KEY=$key
 AIGW_STORE=$store
 AIGW_CLI=$cli
 AIGW_NGINX_PID=$(cat "$state/nginx.pid")
+AIGW_ADMIN_URL=$admin_url
+AIGW_SERVE_PID=$(cat "$state/serve.pid")
 EOF
     )
     chmod 600 "$new"
@@ -352,6 +378,7 @@ check_port
 choose_state
 
 base_url=http://127.0.0.1:$port/v1
+admin_url=http://127.0.0.1:$port/admin/
 export AIGW_STORE=$store
 
 if [ -n "${AIGW_UPSTREAM:-}" ]; then
@@ -366,6 +393,7 @@ fi
 make_store
 find_project
 write_conf
+start_serve
 start_nginx
 wait_for_nginx
 renew_key

@@ -8,7 +8,8 @@ set -eu
 
 run_packages=(
     ca-certificates curl gcc libc6-dev make
-    libcjson-dev libcurl4-openssl-dev liblmdb-dev libsmartcols-dev libssl-dev
+    libcjson-dev libcurl4-openssl-dev liblmdb-dev libmicrohttpd-dev
+    libsmartcols-dev libssl-dev
     nginx nginx-dev
 )
 test_packages=(

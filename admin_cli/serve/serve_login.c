@@ -1,0 +1,343 @@
+/* Sessions begin and end here, and passwords are set. Threats M14, M21. */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <string.h>
+
+#include "aigw_seal.h"
+#include "aigw_time.h"
+#include "serve.h"
+
+
+void
+serve_retry_after(serve_request_t *r, int64_t wait_ms)
+{
+    char  seconds[CLI_TEXT_LEN];
+
+    snprintf(seconds, sizeof(seconds), "%lld",
+             (long long) (wait_ms + 999) / 1000);
+    serve_add_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+}
+
+
+/* The cookie of the page; an empty token ends it. */
+static void
+set_cookie(serve_request_t *r, const char *token, int64_t seconds)
+{
+    char         cookie[SERVE_TOKEN_MAX + 160];
+    const char  *scheme = serve_header(r, "X-Forwarded-Proto");
+
+    snprintf(cookie, sizeof(cookie), SERVE_COOKIE "=%s; Path=/; Max-Age=%lld;"
+             " HttpOnly; SameSite=Strict%s", token, (long long) seconds,
+             scheme != NULL && strcmp(scheme, "https") == 0 ? "; Secure" : "");
+    serve_add_header(r, MHD_HTTP_HEADER_SET_COOKIE, cookie);
+    aigw_cleanse(cookie, sizeof(cookie));
+}
+
+
+/* With {"cookie":true} the token goes into the cookie, where no script of a page
+   reads it; else into the answer. */
+static void
+answer_session(serve_request_t *r, serve_session_t *session)
+{
+    int     cookie;
+    cJSON  *answer = cJSON_CreateObject();
+
+    cookie = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r->json,
+                                                           "cookie"));
+
+    if (cookie) {
+        set_cookie(r, session->token,
+                   (session->expires_ms - aigw_time_now_ms()) / 1000);
+    }
+
+    cli_add_text(answer, "token", cookie ? NULL : session->token);
+    cli_add_text(answer, "token_type", "Bearer");
+    cli_add_time(answer, "expires_at", session->expires_ms);
+    cli_add_text(answer, "csrf_token", cookie ? session->csrf : NULL);
+    cli_add_id(answer, "id", session->user.id);
+    cli_add_text(answer, "name", session->user.name);
+    cli_add_text(answer, "role", aigw_record_role_name(session->user.role));
+    serve_answer(r, MHD_HTTP_OK, answer);
+    aigw_cleanse(session, sizeof(serve_session_t));
+}
+
+
+static void
+fail_try(serve_request_t *r, serve_try_t result, int64_t wait_ms)
+{
+    switch (result) {
+
+    case SERVE_TRY_LATER:
+        serve_fail(r, MHD_HTTP_TOO_MANY_REQUESTS, "too_many_tries", NULL, NULL,
+                   "too many tries, wait a little");
+        serve_retry_after(r, wait_ms);
+        break;
+
+    case SERVE_TRY_DISABLED:
+        serve_fail(r, MHD_HTTP_FORBIDDEN, "not_authorised", NULL,
+                   "an admin can enable it", "this account is disabled");
+        break;
+
+    case SERVE_TRY_WRONG:
+        serve_fail(r, MHD_HTTP_UNAUTHORIZED, "wrong_password", NULL, NULL,
+                   "wrong name or password");
+        break;
+
+    default:                          /* answered */
+        break;
+    }
+}
+
+
+/* Body with these members and perhaps "cookie", and no others. */
+static int
+parse_members(serve_request_t *r, const char *members)
+{
+    const cJSON  *item;
+
+    if (!serve_parse_body(r)) {
+        return 0;
+    }
+
+    cJSON_ArrayForEach(item, r->json) {
+        if (!cli_has_word(members, item->string)
+            || cJSON_GetObjectItemCaseSensitive(r->json, item->string) != item
+            || (strcmp(item->string, "cookie") == 0 && !cJSON_IsBool(item)))
+        {
+            serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", item->string, NULL,
+                       "%s: it does not belong here, or not like this",
+                       item->string);
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* A body that says nothing. */
+static int
+end_body(serve_request_t *r)
+{
+    return parse_members(r, "");
+}
+
+
+/* Without an open store: opens and closes it. */
+static int
+set_password(serve_request_t *r, const char *password, aigw_login_t *login)
+{
+    aigw_err_t  err;
+
+    if (aigw_password_check(cli_str(password)) != AIGW_OK) {
+        serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "password", NULL,
+                   "password: it has %d to %d bytes", AIGW_PASSWORD_MIN,
+                   AIGW_PASSWORD_MAX);
+        return 0;
+    }
+
+    if (!serve_kdf_enter()) {
+        fail_try(r, SERVE_TRY_LATER, 1000);
+        return 0;
+    }
+
+    err = aigw_password_hash(cli_str(password), &login->password);
+    serve_kdf_leave();
+
+    if (err != AIGW_OK || !serve_open(r, CLI_NEEDS_WRITE)) {
+        return 0;
+    }
+
+    err = aigw_store_set_password(r->cli.store, login);
+    serve_close(r);
+
+    if (err == AIGW_AGAIN) {
+        serve_fail(r, MHD_HTTP_CONFLICT, "conflict", NULL, NULL,
+                   "it was changed by somebody else at this moment");
+
+    } else if (err != AIGW_OK) {
+        serve_fail_store(r);
+    }
+
+    return err == AIGW_OK;
+}
+
+
+void
+serve_login(serve_request_t *r)
+{
+    const char       *name, *password;
+    serve_try_t       result;
+    serve_session_t   session;
+
+    if (!parse_members(r, "name,password,cookie")) {
+        return;
+    }
+
+    name = serve_need_text(r, "name", AIGW_NAME_MAX);
+    password = name ? serve_need_text(r, "password", AIGW_PASSWORD_MAX) : NULL;
+
+    if (password == NULL) {
+        return;
+    }
+
+    result = serve_try_login(r, name, password, &session);
+
+    if (result == SERVE_TRY_OK) {
+        answer_session(r, &session);
+
+    } else {
+        fail_try(r, result, session.wait_ms);
+    }
+}
+
+
+/* By a one-time link; with "password" it is also set: who has lost theirs needs
+   no other way. */
+void
+serve_login_link(serve_request_t *r)
+{
+    const char       *token, *password;
+    aigw_err_t        err;
+    aigw_login_t      login;
+    serve_session_t   session = { 0 };
+
+    if (!parse_members(r, "token,password,cookie")) {
+        return;
+    }
+
+    token = serve_need_text(r, "token", AIGW_TICKET_LEN);
+    password = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r->json,
+                                                                "password"));
+
+    if (token == NULL || !serve_open(r, CLI_NEEDS_WRITE)) {
+        return;
+    }
+
+    err = aigw_store_take_link(r->cli.store, cli_str(token), &session.user,
+                               &login);
+    serve_close(r);
+
+    if (err == AIGW_ENOTFOUND || err == AIGW_EINVAL) {
+        serve_fail(r, MHD_HTTP_UNAUTHORIZED, "bad_link", NULL,
+                   "aigw user link NAME makes another",
+                   "this link is used up, has expired, or is none");
+        return;
+    }
+
+    if (err != AIGW_OK) {
+        serve_fail_store(r);
+        return;
+    }
+
+    r->user.id = session.user.id;
+    memcpy(r->user.name, session.user.name, sizeof(r->user.name));
+
+    if (password != NULL && !set_password(r, password, &login)) {
+        return;
+    }
+
+    if (serve_open(r, CLI_NEEDS_STORE)
+        && serve_begin_session(r, &login, &session))
+    {
+        answer_session(r, &session);
+    }
+
+    serve_close(r);
+}
+
+
+void
+serve_logout(serve_request_t *r)
+{
+    uint32_t  version;
+
+    if (!end_body(r)) {
+        return;
+    }
+
+    if (aigw_store_raise_version(r->cli.store, r->user.id, &version)
+        != AIGW_OK)
+    {
+        serve_fail_store(r);
+        return;
+    }
+
+    set_cookie(r, "", 0);
+    serve_answer(r, MHD_HTTP_NO_CONTENT, NULL);
+}
+
+
+void
+serve_me(serve_request_t *r)
+{
+    cJSON         *answer;
+    aigw_user_t    user;
+    aigw_login_t   login;
+
+    if (aigw_store_get_login(r->cli.store, r->user.id, &user, &login)
+        != AIGW_OK)
+    {
+        serve_fail_store(r);
+        return;
+    }
+
+    answer = cJSON_CreateObject();
+    cli_add_id(answer, "id", user.id);
+    cli_add_text(answer, "name", user.name);
+    cli_add_text(answer, "role", aigw_record_role_name(user.role));
+    cli_add_limit(answer, "quota", user.quota_nano);
+    cJSON_AddBoolToObject(answer, "has_password", login.password.scheme
+                                                  != AIGW_PASSWORD_NONE);
+    cli_add_text(answer, "csrf_token", r->user.cookie ? r->user.csrf : NULL);
+    serve_answer(r, MHD_HTTP_OK, answer);
+}
+
+
+/* Who has a password must know it; all sessions end. */
+void
+serve_me_password(serve_request_t *r)
+{
+    const char    *old, *password;
+    aigw_err_t     err;
+    serve_try_t    result;
+    aigw_login_t   login;
+
+    if (!parse_members(r, "old_password,password")) {
+        return;
+    }
+
+    password = serve_need_text(r, "password", AIGW_PASSWORD_MAX);
+    old = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r->json,
+                                                            "old_password"));
+    err = password == NULL ? AIGW_OK
+          : aigw_store_get_login(r->cli.store, r->user.id, NULL, &login);
+    serve_close(r);
+
+    if (password == NULL || err != AIGW_OK) {
+        if (err != AIGW_OK) {
+            serve_fail_store(r);
+        }
+
+        return;
+    }
+
+    if (login.password.scheme != AIGW_PASSWORD_NONE) {
+        result = serve_throttle_check(r->user.name, r->from) > 0
+                 ? SERVE_TRY_LATER
+                 : serve_check_password(r, r->user.name, old ? old : "", &login);
+
+        if (result != SERVE_TRY_OK) {
+            fail_try(r, result, 1000);
+            return;
+        }
+    }
+
+    if (set_password(r, password, &login)) {
+        set_cookie(r, "", 0);
+        serve_answer(r, MHD_HTTP_NO_CONTENT, NULL);
+    }
+}

@@ -1,0 +1,100 @@
+/*
+ * The one source of routes: what is checked, /openapi.json, the page /docs and
+ * the test of who may call what come from it.
+ */
+
+#include "serve.h"
+
+
+#define API                    "/admin/api"
+#define OK                     MHD_HTTP_OK
+#define CREATED                MHD_HTTP_CREATED
+
+#define GET(path, roles, noun, verb, without)                                 \
+    { "GET", API path, roles, OK, noun, verb, without, NULL, NULL }
+#define ADD(path, roles, noun, verb, without)                                 \
+    { "POST", API path, roles, CREATED, noun, verb, without, NULL, NULL }
+#define DO(path, roles, noun, verb, without)                                  \
+    { "POST", API path, roles, OK, noun, verb, without, NULL, NULL }
+#define SET(path, roles, noun, verb, without)                                 \
+    { "PATCH", API path, roles, OK, noun, verb, without, NULL, NULL }
+#define PUT(path, roles, noun, verb, without)                                 \
+    { "PUT", API path, roles, OK, noun, verb, without, NULL, NULL }
+#define DELETE(path, roles, noun, verb)                                       \
+    { "DELETE", API path, roles, OK, noun, verb, NULL, NULL, NULL }
+#define HANDLER(method, path, roles, handler, summary)                        \
+    { method, path, roles, OK, NULL, NULL, NULL, handler, summary }
+
+#define ADMIN    SERVE_ADMIN
+#define READERS  SERVE_READERS
+#define USERS    SERVE_USERS
+#define OWNERS   SERVE_OWNERS
+
+
+const serve_route_t  serve_routes[] = {
+
+    HANDLER("POST", API "/login", SERVE_ANYONE, serve_login,
+            "log in by name and password"),
+    HANDLER("POST", API "/login/link", SERVE_ANYONE, serve_login_link,
+            "log in by a one-time link"),
+    HANDLER("POST", API "/logout", USERS, serve_logout,
+            "end all sessions of this account"),
+    HANDLER("GET", API "/me", USERS, serve_me, "who is calling"),
+    HANDLER("POST", API "/me/password", USERS, serve_me_password,
+            "set another password; ends all sessions"),
+
+    GET("/users", READERS, "user", "list", NULL),
+    ADD("/users", ADMIN, "user", "create", NULL),
+    GET("/users/{user}", USERS, "user", "show", NULL),
+    SET("/users/{user}", ADMIN, "user", "set", NULL),
+    DO("/users/{user}/disable", ADMIN, "user", "disable", NULL),
+    DO("/users/{user}/enable", ADMIN, "user", "enable", NULL),
+    DELETE("/users/{user}", ADMIN, "user", "delete"),
+
+    GET("/projects", USERS, "project", "list", NULL),
+    ADD("/projects", OWNERS, "project", "create", NULL),
+    GET("/projects/{project}", USERS, "project", "show", NULL),
+    SET("/projects/{project}", ADMIN, "project", "set", NULL),
+    DO("/projects/{project}/disable", ADMIN, "project", "disable", NULL),
+    DO("/projects/{project}/enable", ADMIN, "project", "enable", NULL),
+    DO("/projects/{project}/credit", ADMIN, "project", "credit", NULL),
+    DELETE("/projects/{project}", OWNERS, "project", "delete"),
+
+    GET("/keys", USERS, "key", "list", NULL),
+    ADD("/keys", OWNERS, "key", "create", NULL),
+    GET("/keys/{key}", USERS, "key", "show", NULL),
+    SET("/keys/{key}", OWNERS, "key", "set", NULL),
+    DO("/keys/{key}/disable", OWNERS, "key", "disable", NULL),
+    DO("/keys/{key}/enable", OWNERS, "key", "enable", NULL),
+    DO("/keys/{key}/rotate", OWNERS, "key", "rotate", NULL),
+    DO("/keys/{key}/revoke", OWNERS, "key", "revoke", NULL),
+    DELETE("/keys/{key}", OWNERS, "key", "delete"),
+
+    GET("/models", USERS, "model", "list", NULL),
+    PUT("/models/{model}", ADMIN, "model", "set", NULL),
+    DELETE("/models/{model}", ADMIN, "model", "delete"),
+
+    GET("/prices", USERS, "price", "list", NULL),
+    PUT("/prices/{model}", ADMIN, "price", "set", NULL),
+    DELETE("/prices/{model}", ADMIN, "price", "delete"),
+
+    GET("/upstreams", READERS, "upstream", "list", NULL),
+    PUT("/upstreams/{upstream}", ADMIN, "upstream", "set", NULL),
+    DO("/upstreams/{upstream}/test", ADMIN, "upstream", "test", NULL),
+
+    GET("/settings", READERS, "setting", "list", NULL),
+    PUT("/settings/{setting}", ADMIN, "setting", "set", NULL),
+
+    GET("/logs", USERS, "log", "list", NULL),
+    GET("/logs/{call}", USERS, "log", "show", NULL),
+    DO("/logs/{call}/refund", ADMIN, "log", "refund", NULL),
+
+    GET("/usage", USERS, "usage", "show", NULL),
+    GET("/calls", READERS, "top", NULL, "watch"),
+    GET("/explain", USERS, "explain", NULL, NULL),
+    GET("/explain/{call}", USERS, "explain", NULL,
+        "key,project,model,max-tokens,prompt-tokens"),
+    GET("/store", READERS, "store", "stats", NULL),
+
+    { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
+};
