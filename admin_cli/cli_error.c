@@ -51,6 +51,8 @@ cli_exit_of(aigw_err_t err)
     case AIGW_ERANGE:     return CLI_USAGE;
     case AIGW_EACCESS:    return CLI_DENIED;
     case AIGW_EEXIST:     return CLI_CONFLICT;
+    case AIGW_ELAST:      return CLI_CONFLICT;
+    case AIGW_AGAIN:      return CLI_CONFLICT;
     case AIGW_EBUSY:      return CLI_UNREACHABLE;
     case AIGW_EIO:        return CLI_UNREACHABLE;
     default:              return CLI_FAILED;
@@ -124,6 +126,11 @@ cli_fail_store(const cli_t *cli, aigw_err_t err, const char *what,
 
     case AIGW_EEXIST:
         return cli_fail(cli, code, NULL, "%s '%s' already exists", what,
+                        which);
+
+    case AIGW_ELAST:
+        return cli_fail(cli, code, "make another one first: aigw user set NAME"
+                        " --admin", "%s '%s' is the last enabled admin", what,
                         which);
 
     default:

@@ -20,6 +20,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
+#include "aigw_password.h"
 #include "aigw_seal.h"
 #include "cli.h"
 
@@ -70,16 +73,16 @@ read_byte(int fd, const sigset_t *mask, char *c)
 }
 
 
-/* The first line of fd without its end; what is too long is cut, and then
-   refused by its length. 0 at the end of input, -1 if interrupted. */
+/* The first line of fd without its end, *len bytes and NUL; what is too long is
+   cut, and then refused by its length. 0 at the end of input, -1 if
+   interrupted. */
 static int
-read_line(int fd, const sigset_t *mask, char *line, size_t size)
+read_line(int fd, const sigset_t *mask, char *line, size_t size, size_t *len)
 {
     char     c;
-    size_t   len;
     ssize_t  n;
 
-    len = 0;
+    *len = 0;
 
     for ( ;; ) {
         n = read_byte(fd, mask, &c);
@@ -88,25 +91,38 @@ read_line(int fd, const sigset_t *mask, char *line, size_t size)
             break;
         }
 
-        if (len < size - 1) {
-            line[len++] = c;
+        if (*len < size - 1) {
+            line[(*len)++] = c;
         }
     }
 
-    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' ')) {
-        len--;
+    if (*len > 0 && line[*len - 1] == '\r') {
+        (*len)--;
     }
 
-    line[len] = '\0';
+    line[*len] = '\0';
 
     return n < 0 ? -1 : (int) n;
+}
+
+
+static void
+trim(char *line)
+{
+    size_t  len;
+
+    for (len = strlen(line);
+         len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' '); len--)
+    {
+        line[len - 1] = '\0';
+    }
 }
 
 
 /* Asks on the terminal; the echo is off before the prompt is seen, and back
    whatever signal comes. */
 static int
-ask(const char *prompt, int echo, char *line, size_t size)
+ask(const char *prompt, int echo, char *line, size_t size, size_t *len)
 {
     int               n, quiet;
     size_t            i;
@@ -134,7 +150,7 @@ ask(const char *prompt, int echo, char *line, size_t size)
     }
 
     fputs(prompt, stderr);
-    n = read_line(STDIN_FILENO, &mask, line, size);
+    n = read_line(STDIN_FILENO, &mask, line, size, len);
 
     if (quiet) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
@@ -158,6 +174,7 @@ static cli_exit_t
 read_file(const cli_t *cli, const char *path, char *line, size_t size)
 {
     int          fd, n;
+    size_t       len;
     cli_exit_t   code;
     struct stat  st;
 
@@ -175,7 +192,7 @@ read_file(const cli_t *cli, const char *path, char *line, size_t size)
         cli_warn(cli, "others can read key file '%s'; chmod 600 it", path);
     }
 
-    n = read_line(fd, NULL, line, size);
+    n = read_line(fd, NULL, line, size, &len);
     (void) close(fd);
 
     if (n < 0) {
@@ -207,16 +224,17 @@ cli_read_secret(const cli_t *cli, const char *file, const char *prompt,
         code = read_file(cli, file, line, sizeof(line));
 
     } else if (isatty(STDIN_FILENO)) {
-        n = ask(prompt, 0, line, sizeof(line));
+        n = ask(prompt, 0, line, sizeof(line), &len);
 
     } else {
-        n = read_line(STDIN_FILENO, NULL, line, sizeof(line));
+        n = read_line(STDIN_FILENO, NULL, line, sizeof(line), &len);
     }
 
     if (n < 0) {
         code = cli_fail(cli, CLI_INTERRUPTED, NULL, "interrupted");
     }
 
+    trim(line);
     len = strlen(line);
 
     for (i = 0; code == CLI_OK && i < len; i++) {
@@ -228,6 +246,78 @@ cli_read_secret(const cli_t *cli, const char *file, const char *prompt,
 
     if (code == CLI_OK) {
         memcpy(secret, line, len + 1);
+    }
+
+    aigw_cleanse(line, sizeof(line));
+
+    return code;
+}
+
+
+/* The line itself, or on a terminal the same one twice. */
+static cli_exit_t
+take_password(const cli_t *cli, char *line, size_t size, size_t *len)
+{
+    int         n;
+    char        again[AIGW_PASSWORD_MAX + 2];
+    size_t      other;
+    cli_exit_t  code;
+
+    code = CLI_OK;
+
+    if (!isatty(STDIN_FILENO)) {
+        n = read_line(STDIN_FILENO, NULL, line, size, len);
+
+    } else {
+        n = ask("Password: ", 0, line, size, len);
+    }
+
+    /* what can be none is refused before it is asked for again */
+    if (n >= 0 && isatty(STDIN_FILENO)
+        && aigw_password_check((aigw_str_t) { *len, line }) == AIGW_OK)
+    {
+        n = ask("The same again: ", 0, again, sizeof(again), &other);
+
+        if (*len != other || CRYPTO_memcmp(line, again, other) != 0) {
+            code = CLI_USAGE;
+        }
+
+        aigw_cleanse(again, sizeof(again));
+    }
+
+    return n < 0 ? cli_fail(cli, CLI_INTERRUPTED, NULL, "interrupted")
+           : code != CLI_OK
+           ? cli_fail(cli, code, NULL, "the two are not the same") : CLI_OK;
+}
+
+
+cli_exit_t
+cli_read_password(const cli_t *cli, const char *given,
+    aigw_password_t *password)
+{
+    char        line[AIGW_PASSWORD_MAX + 2];
+    size_t      len;
+    aigw_err_t  err;
+    cli_exit_t  code;
+
+    if (cli->caller != NULL) {
+        cli->caller->field = "password";
+        code = CLI_OK;
+        len = strnlen(given, sizeof(line) - 1);
+        memcpy(line, given, len);
+
+    } else {
+        code = take_password(cli, line, sizeof(line), &len);
+    }
+
+    if (code == CLI_OK) {
+        err = aigw_password_hash((aigw_str_t) { len, line }, password);
+        code = err == AIGW_OK ? CLI_OK
+               : err != AIGW_EINVAL
+               ? cli_fail(cli, CLI_FAILED, NULL, "cannot hash the password:"
+                          " %s", aigw_strerror(err))
+               : cli_fail(cli, CLI_USAGE, "8 to 1024 bytes, in one line",
+                          "this cannot be a password");
     }
 
     aigw_cleanse(line, sizeof(line));
@@ -269,8 +359,9 @@ cli_exit_t
 cli_confirm(const cli_t *cli, const char *action, const char *name,
     int demand)
 {
-    int   n;
-    char  prompt[AIGW_MODEL_MAX + 80], line[AIGW_MODEL_MAX + 2];
+    int     n;
+    char    prompt[AIGW_MODEL_MAX + 80], line[AIGW_MODEL_MAX + 2];
+    size_t  len;
 
     if (cli->yes || cli->dry_run) {
         return CLI_OK;
@@ -285,11 +376,13 @@ cli_confirm(const cli_t *cli, const char *action, const char *name,
 
     snprintf(prompt, sizeof(prompt), "To %s '%s', type its name: ", action,
              name);
-    n = ask(prompt, 1, line, sizeof(line));
+    n = ask(prompt, 1, line, sizeof(line), &len);
 
     if (n < 0) {
         return cli_fail(cli, CLI_INTERRUPTED, NULL, "interrupted");
     }
+
+    trim(line);
 
     if (strcmp(line, name) != 0) {
         return cli_fail(cli, CLI_USAGE, NULL, "not done: that is not its"

@@ -4,6 +4,7 @@
  */
 
 #include "cli.h"
+#include "cmd_login.h"
 
 
 #define LIST(...)  (const cli_option_t[]) { __VA_ARGS__, END }
@@ -37,10 +38,17 @@
 #define LEAVING                                                               \
     OPT("disconnect", CLI_CHOICE, "drain|abort",                              \
         "what a client's end does to a call (drain)")
+#define ROLES                                                                 \
+    FLAG("admin", "may administer"),                                          \
+    FLAG("auditor", "may look at everything"),                                \
+    FLAG("member", "may see what is its own (so it begins)")
 #define WHICH    ARG("WHICH", CLI_TEXT, "name or id")
 
 #define USER_FIELDS                                                           \
     "id,name,role,quota,spent,held,remaining,enabled,active"
+#define ONE_USER_FIELDS  USER_FIELDS ",has_password"
+#define INVITE_FIELDS                                                         \
+    "id,kind,user,role,quota,uses_left,created_at,expires_at"
 #define PROJECT_FIELDS                                                        \
     "id,name,user,quota,spent,held,remaining,enabled,active,expires_at,"      \
     "models,cap,disconnect"
@@ -161,19 +169,20 @@ const cli_command_t  cli_commands[] = {
 
     { "setting", "list", cmd_setting_list, CLI_NEEDS_STORE,
       NULL, NULL, "the settings that there are", "aigw setting list",
-      "name,value", NULL, NULL, 1 },
+      "name,value,default", NULL, NULL, 1 },
 
     { "setting", "set", cmd_setting_set, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_TEXT, "of the setting"),
            ARG("VALUE", CLI_ANY, "empty to remove it")),
       NULL, "set one", "aigw setting set base_url https://ai.example.com/v1",
-      "name,value", NULL, NULL, 0 },
+      "name,value,default", NULL, NULL, 0 },
 
     { "user", "create", cmd_user_create, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(ARG("NAME", CLI_NAME, "of the new user")),
-      LIST(FLAG("admin", "may administer"), QUOTA, ABSENT),
+      LIST(ROLES, QUOTA, FLAG("password", "ask for one, or read stdin"),
+           ABSENT),
       "make a user, to whom projects belong",
-      "aigw user create ana --quota 25", USER_FIELDS, NULL, NULL, 0 },
+      "aigw user create ana --quota 25", ONE_USER_FIELDS, NULL, NULL, 0 },
 
     { "user", "list", cmd_user_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL, LIST(PAGE), "all users, newest first", "aigw user list",
@@ -181,26 +190,57 @@ const cli_command_t  cli_commands[] = {
 
     { "user", "show", cmd_user_show, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       LIST(WHICH), NULL, "one user", "aigw user show admin",
-      USER_FIELDS, NULL, NULL, 0 },
+      ONE_USER_FIELDS, NULL, NULL, 0 },
 
     { "user", "set", cmd_user_set, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH),
-      LIST(QUOTA, FLAG("admin", "may administer"),
-           FLAG("member", "may not"), RENAME),
+      LIST(QUOTA, ROLES, RENAME),
       "change some of what a user is", "aigw user set ana --quota 50",
-      USER_FIELDS, NULL, NULL, 0 },
+      ONE_USER_FIELDS, NULL, NULL, 0 },
 
     { "user", "disable", cmd_user_disable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH), NULL, "refuse all keys of a user's projects",
-      "aigw user disable ana", USER_FIELDS, NULL, NULL, 0 },
+      "aigw user disable ana", ONE_USER_FIELDS, NULL, NULL, 0 },
 
     { "user", "enable", cmd_user_enable, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH), NULL, "undo disable", "aigw user enable ana",
-      USER_FIELDS, NULL, NULL, 0 },
+      ONE_USER_FIELDS, NULL, NULL, 0 },
+
+    { "user", "password", cmd_user_password, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      LIST(WHICH), NULL, "give a user a password: asked for, or one of stdin",
+      "echo 'correct horse' | aigw user password ana", ONE_USER_FIELDS, NULL,
+      NULL, 0 },
+
+    { "user", "link", cmd_user_link, CLI_NEEDS_WRITE,
+      LIST(WHICH), LIST(OPT("expires", CLI_AHEAD, "15m|TIME",
+                            "good until then (15m)")),
+      "a link that logs a user in, once", "aigw user link ana --expires 1h",
+      "user,url,token,expires_at", NULL, NULL, 0 },
 
     { "user", "delete", cmd_user_delete, CLI_NEEDS_WRITE,
       LIST(WHICH), NULL, "delete a user who has no projects; calls stay",
       "aigw user delete eve --yes", GONE_FIELDS, NULL, NULL, 0 },
+
+    { "invite", "create", cmd_invite_create, CLI_NEEDS_WRITE, NULL,
+      LIST(OPT("role", CLI_CHOICE, "member|auditor|admin",
+               "of who takes it (member)"),
+           OPT("quota", CLI_LIMIT, "N",
+               "what one may spend (member: signup_quota)"),
+           OPT("expires", CLI_AHEAD, "7d|TIME", "good until then (7d)"),
+           OPT("uses", CLI_COUNT, "N", "how many may take it (1)")),
+      "a link with which somebody makes an account",
+      "aigw invite create --quota 20 --expires 2d",
+      INVITE_FIELDS ",url,token", NULL, NULL, 0 },
+
+    { "invite", "list", cmd_invite_list, CLI_NEEDS_STORE, NULL, LIST(PAGE),
+      "invitations and links that are still good, newest first",
+      "aigw invite list", INVITE_FIELDS, NULL, NULL, 1 },
+
+    { "invite", "delete", cmd_invite_delete, CLI_NEEDS_WRITE,
+      LIST(ARG("ID", CLI_TEXT, "as `invite list` shows it")), NULL,
+      "take one back",
+      "aigw invite delete $(aigw invite list -q --limit 1) --yes",
+      "id,deleted", NULL, NULL, 0 },
 
     { "project", "create", cmd_project_create,
       CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,

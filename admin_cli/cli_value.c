@@ -117,10 +117,11 @@ cli_looks_secret(const char *text)
         text = strchr(text, '=') + 1;
     }
 
-    p = strstr(text, "aigw_");
+    p = strstr(text, "aigwt_");
+    p = p != NULL ? p : strstr(text, "aigw_");
 
     if (p != NULL) {
-        p += sizeof("aigw_") - 1;
+        p = strchr(p, '_') + 1;
         for (run = 0; isalnum((unsigned char) p[run]); run++) { /* void */ }
 
         if (run >= 2 * SECRET_RUN) {

@@ -43,7 +43,7 @@ cmd_key_reveal(cli_t *cli, const char *secret)
     char        base_url[AIGW_VALUE_MAX + 1];
     cli_exit_t  code;
 
-    code = cmd_setting_base_url(cli, base_url);
+    code = cmd_setting_get(cli, CLI_SETTING_BASE_URL, base_url);
     if (code != CLI_OK) {
         return code;
     }

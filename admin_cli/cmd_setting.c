@@ -2,17 +2,21 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "aigw_price.h"
 #include "cli.h"
 
 
-#define BASE_URL      "base_url"
-#define CORS_ORIGINS  "cors_origins"
+#define TOKEN_MINUTES  525600         /* a year, at most */
+
+#define TEXT(number)   TEXT_OF(number)
+#define TEXT_OF(text)  #text
 
 
 static cli_exit_t
-check_base_url(const cli_t *cli, const char *text,
+check_url(const cli_t *cli, const char *text,
     char value[AIGW_VALUE_MAX + 1])
 {
     cli_url_t  parts;
@@ -131,34 +135,122 @@ check_max_output(const cli_t *cli, const char *text,
 }
 
 
+/* Who may make an account. */
+static cli_exit_t
+check_signup(const cli_t *cli, const char *text,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    cli_exit_t   code;
+    cli_value_t  word;
+
+    static const cli_option_t  option = {
+        CLI_SETTING_SIGNUP, CLI_CHOICE, "open|invite|closed", NULL, 0, 1
+    };
+
+    code = cli_convert(cli, &option, text, &word);
+
+    if (code == CLI_OK) {
+        strcpy(value, text);
+    }
+
+    return code;
+}
+
+
+/* What one who has made it may spend in all. */
+static cli_exit_t
+check_signup_quota(const cli_t *cli, const char *text,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    cli_exit_t   code;
+    cli_value_t  amount;
+
+    static const cli_option_t  option = {
+        CLI_SETTING_SIGNUP_QUOTA, CLI_AMOUNT, CLI_SETTING_SIGNUP_QUOTA, NULL,
+        0, 1
+    };
+
+    code = cli_convert(cli, &option, text, &amount);
+
+    if (code == CLI_OK) {
+        (void) aigw_amount_format(amount.number, value);
+    }
+
+    return code;
+}
+
+
+/* How long who has logged in stays so. */
+static cli_exit_t
+check_token_minutes(const cli_t *cli, const char *text,
+    char value[AIGW_VALUE_MAX + 1])
+{
+    long  minutes;
+
+    minutes = strlen(text) <= 6 && text[strspn(text, "0123456789")] == '\0'
+              ? strtol(text, NULL, 10) : 0;
+
+    if (minutes < 1 || minutes > TOKEN_MINUTES) {
+        return cli_fail(cli, CLI_USAGE, "1 to 525600", "'%.40s' is no number"
+                        " of minutes", text);
+    }
+
+    snprintf(value, AIGW_VALUE_MAX + 1, "%ld", minutes);
+
+    return CLI_OK;
+}
+
+
 /* Those that there are; check writes the form that is kept. */
 static const struct {
     const char   *name;
     cli_exit_t  (*check)(const cli_t *cli, const char *text,
                          char value[AIGW_VALUE_MAX + 1]);
+    const char   *otherwise;          /* what counts unless it is set */
 } settings[] = {
-    { BASE_URL, check_base_url },
-    { CORS_ORIGINS, check_origins },
-    { AIGW_SETTING_MAX_OUTPUT, check_max_output }
+    { CLI_SETTING_BASE_URL, check_url, NULL },
+    { CLI_SETTING_CORS_ORIGINS, check_origins, NULL },
+    { AIGW_SETTING_MAX_OUTPUT, check_max_output,
+      TEXT(AIGW_ASSUMED_OUTPUT) },
+    { CLI_SETTING_ADMIN_URL, check_url, NULL },
+    { CLI_SETTING_SIGNUP, check_signup, "closed" },
+    { CLI_SETTING_SIGNUP_QUOTA, check_signup_quota, "100" },
+    { CLI_SETTING_TOKEN_MINUTES, check_token_minutes, "1440" }
 };
 
 #define SETTINGS  (sizeof(settings) / sizeof(settings[0]))
 
 
+/* Its place in the table; SETTINGS: there is none. */
+static size_t
+find_setting(const char *name)
+{
+    size_t  i;
+
+    for (i = 0; i < SETTINGS && strcmp(settings[i].name, name) != 0; i++) {
+        /* void */
+    }
+
+    return i;
+}
+
+
 static cli_exit_t
-add_setting(const cli_t *cli, cJSON *object, const char *name)
+add_setting(const cli_t *cli, cJSON *object, size_t i)
 {
     char        value[AIGW_VALUE_MAX + 1];
     aigw_err_t  err;
 
-    err = aigw_store_get_setting(cli->store, cli_str(name), value);
+    err = aigw_store_get_setting(cli->store, cli_str(settings[i].name),
+                                 value);
 
     if (err != AIGW_OK && err != AIGW_ENOTFOUND) {
-        return cli_fail_store(cli, err, "setting", name);
+        return cli_fail_store(cli, err, "setting", settings[i].name);
     }
 
-    cli_add_text(object, "name", name);
+    cli_add_text(object, "name", settings[i].name);
     cli_add_text(object, "value", err == AIGW_OK ? value : NULL);
+    cli_add_text(object, "default", settings[i].otherwise);
 
     return CLI_OK;
 }
@@ -177,7 +269,7 @@ cmd_setting_list(cli_t *cli)
     for (i = 0; code == CLI_OK && i < SETTINGS; i++) {
         item = cJSON_CreateObject();
         cJSON_AddItemToArray(items, item);
-        code = add_setting(cli, item, settings[i].name);
+        code = add_setting(cli, item, i);
     }
 
     return code;
@@ -212,10 +304,7 @@ cmd_setting_set(cli_t *cli)
     const char  *name;
 
     name = cli->arg[0].text;
-
-    for (i = 0; i < SETTINGS && strcmp(settings[i].name, name) != 0; i++) {
-        /* void */
-    }
+    i = find_setting(name);
 
     if (i == SETTINGS) {
         return unknown(cli, name);
@@ -237,24 +326,28 @@ cmd_setting_set(cli_t *cli)
 
     cli->answer = cJSON_CreateObject();
 
-    return add_setting(cli, cli->answer, name);
+    return add_setting(cli, cli->answer, i);
 }
 
 
 cli_exit_t
-cmd_setting_base_url(const cli_t *cli, char value[AIGW_VALUE_MAX + 1])
+cmd_setting_get(const cli_t *cli, const char *name,
+    char value[AIGW_VALUE_MAX + 1])
 {
+    size_t      i;
     aigw_err_t  err;
 
-    err = aigw_store_get_setting(cli->store, cli_str(BASE_URL), value);
+    err = aigw_store_get_setting(cli->store, cli_str(name), value);
 
-    if (err == AIGW_OK) {
-        return CLI_OK;
+    if (err != AIGW_ENOTFOUND) {
+        return err == AIGW_OK ? CLI_OK
+                              : cli_fail_store(cli, err, "setting", name);
     }
 
-    value[0] = '\0';
+    i = find_setting(name);
+    snprintf(value, AIGW_VALUE_MAX + 1, "%s",
+             i < SETTINGS && settings[i].otherwise ? settings[i].otherwise
+                                                   : "");
 
-    return err == AIGW_ENOTFOUND ? CLI_OK
-                                 : cli_fail_store(cli, err, "setting",
-                                                  BASE_URL);
+    return CLI_OK;
 }

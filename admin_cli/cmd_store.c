@@ -154,8 +154,10 @@ cmd_store_init(cli_t *cli)
     cli->answer = answer;
     aigw_cleanse(bootstrap, sizeof(bootstrap));
 
-    snprintf(cli->next, sizeof(cli->next), "next: export AIGW_STORE=%s; aigw"
-             " project create NAME", real ? real : path);
+    snprintf(cli->next, sizeof(cli->next), "The bootstrap token gives the user"
+             " admin a password, once; so does aigw user password admin.\n"
+             "next: export AIGW_STORE=%s; aigw project create NAME",
+             real ? real : path);
     free(real);
 
     return CLI_OK;

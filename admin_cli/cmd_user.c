@@ -1,5 +1,7 @@
 /* aigw user: whom projects belong to. */
 
+#include "aigw_seal.h"
+#include "aigw_store_login.h"
 #include "cli.h"
 
 
@@ -22,31 +24,98 @@ add_user(const cli_t *cli, cJSON *object, const aigw_user_t *user)
 }
 
 
-static cli_exit_t
-answer_user(cli_t *cli, const aigw_user_t *user)
+cli_exit_t
+cmd_user_answer(cli_t *cli, const aigw_user_t *user)
 {
-    cli->answer = cJSON_CreateObject();
+    aigw_err_t    err;
+    cli_exit_t    code;
+    aigw_login_t  login;
 
-    return add_user(cli, cli->answer, user);
+    err = aigw_store_get_login(cli->store, user->id, NULL, &login);
+    if (err != AIGW_OK) {
+        return cli_fail_store(cli, err, "the login of user", user->name);
+    }
+
+    cli->answer = cJSON_CreateObject();
+    code = add_user(cli, cli->answer, user);
+    cJSON_AddBoolToObject(cli->answer, "has_password",
+                          login.password.scheme != AIGW_PASSWORD_NONE);
+    aigw_cleanse(&login, sizeof(login));
+
+    return code;
+}
+
+
+/* What --admin, --auditor and --member say: at most one of them. */
+static cli_exit_t
+take_role(const cli_t *cli, uint8_t *role, int *given)
+{
+    size_t  i;
+
+    static const struct {
+        const char   *name;
+        aigw_role_t   role;
+    } flags[] = {
+        { "admin", AIGW_ROLE_ADMIN },
+        { "auditor", AIGW_ROLE_AUDITOR },
+        { "member", AIGW_ROLE_MEMBER }
+    };
+
+    *given = 0;
+
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (cli_option(cli, flags[i].name)->text != NULL) {
+            *role = (uint8_t) flags[i].role;
+            (*given)++;
+        }
+    }
+
+    return *given <= 1 ? CLI_OK
+           : cli_fail(cli, CLI_USAGE, NULL,
+                      "--admin, --auditor and --member exclude each other");
+}
+
+
+/* With --password: read before anything is written. */
+static aigw_err_t
+create(const cli_t *cli, const aigw_password_t *password, aigw_user_t *user)
+{
+    aigw_login_t  login;
+
+    return password->scheme == AIGW_PASSWORD_NONE
+           ? aigw_store_create_user(cli->store, user)
+           : aigw_store_register(cli->store, password, user, &login);
 }
 
 
 cli_exit_t
 cmd_user_create(cli_t *cli)
 {
+    int                 given;
     aigw_err_t          err;
+    cli_exit_t          code;
+    const char         *text;
     aigw_user_t         user = { 0 };
+    aigw_password_t     password = { 0 };
     const cli_value_t  *quota;
 
     quota = cli_option(cli, "quota");
+    text = cli_option(cli, "password")->text;
+    code = take_role(cli, &user.role, &given);
+
+    if (code == CLI_OK && text != NULL) {
+        code = cli_read_password(cli, text, &password);
+    }
+
+    if (code != CLI_OK) {
+        return code;
+    }
 
     snprintf(user.name, sizeof(user.name), "%s", cli->arg[0].text);
-    user.role = cli_option(cli, "admin")->text ? AIGW_ROLE_ADMIN
-                                               : AIGW_ROLE_MEMBER;
     user.enabled = 1;
     user.quota_nano = quota->text ? quota->number : AIGW_UNLIMITED;
 
-    err = aigw_store_create_user(cli->store, &user);
+    err = create(cli, &password, &user);
 
     if (err == AIGW_EEXIST && cli_option(cli, "if-absent")->text != NULL) {
         return cmd_user_show(cli);
@@ -59,7 +128,7 @@ cmd_user_create(cli_t *cli)
     snprintf(cli->next, sizeof(cli->next),
              "next: aigw project create NAME --user %s", user.name);
 
-    return answer_user(cli, &user);
+    return cmd_user_answer(cli, &user);
 }
 
 
@@ -119,7 +188,7 @@ cmd_user_show(cli_t *cli)
 
     cli_report(cli);
 
-    return answer_user(cli, &user);
+    return cmd_user_answer(cli, &user);
 }
 
 
@@ -135,14 +204,14 @@ change_user(cli_t *cli, unsigned fields, aigw_user_t *user)
 
     cli_report(cli);
 
-    return answer_user(cli, user);
+    return cmd_user_answer(cli, user);
 }
 
 
 cli_exit_t
 cmd_user_set(cli_t *cli)
 {
-    int                 admin, member;
+    int                 given;
     unsigned            fields;
     cli_exit_t          code;
     aigw_user_t         user;
@@ -161,16 +230,12 @@ cmd_user_set(cli_t *cli)
         fields |= AIGW_CHANGE_QUOTA;
     }
 
-    admin = cli_option(cli, "admin")->text != NULL;
-    member = cli_option(cli, "member")->text != NULL;
-
-    if (admin && member) {
-        return cli_fail(cli, CLI_USAGE, NULL,
-                        "--admin and --member exclude each other");
+    code = take_role(cli, &user.role, &given);
+    if (code != CLI_OK) {
+        return code;
     }
 
-    if (admin || member) {
-        user.role = admin ? AIGW_ROLE_ADMIN : AIGW_ROLE_MEMBER;
+    if (given) {
         fields |= AIGW_CHANGE_ROLE;
     }
 

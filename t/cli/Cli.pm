@@ -18,7 +18,7 @@ use IPC::Open2 qw(open2);
 use JSON::PP ();
 
 our @EXPORT = qw(aigw json fails new_store seed fly slurp spew dir
-    break_program);
+    break_program login_program);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 my $cli = abs_path($ENV{AIGW_CLI} || "$root/build/aigw") // '';
@@ -140,26 +140,24 @@ sub new_store {
 
 # The path of t/cli/seed.c's program; see there for the order in a row.
 sub seed_program {
-    my $seed = "$dir/seed";
-
-    if (!-x $seed) {
-        system($ENV{CC} || 'cc', '-std=c11', '-D_GNU_SOURCE',
-            "-I$root/shared", '-o', $seed, "$root/t/cli/seed.c", $lib,
-            '-llmdb', '-lcrypto', '-lpthread') == 0
-            or die 'cannot compile seed.c';
-    }
-
-    return $seed;
+    return -x "$dir/seed" ? "$dir/seed" : program('seed');
 }
 
-# The path of t/cli/break.c's program.
-sub break_program {
+# The path of the program of a .c beside this.
+sub program {
+    my ($name) = @_;
+
     system($ENV{CC} || 'cc', '-std=c11', '-D_GNU_SOURCE', "-I$root/shared",
-        '-o', "$dir/break", "$root/t/cli/break.c", $lib, '-llmdb', '-lcrypto',
-        '-lpthread') == 0 or die 'cannot compile break.c';
+        '-o', "$dir/$name", "$root/t/cli/$name.c", $lib, '-llmdb', '-lcrypto',
+        '-lpthread') == 0 or die "cannot compile $name.c";
 
-    return "$dir/break";
+    return "$dir/$name";
 }
+
+sub break_program { return program('break') }
+
+# See there.
+sub login_program { return program('login') }
 
 # Where the store's live segment is, to be removed at the end.
 sub remember_live {

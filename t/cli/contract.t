@@ -16,6 +16,7 @@ use lib $FindBin::Bin;
 use Cli;
 
 my $user = [qw(id name role quota spent held remaining enabled active)];
+my $invite = [qw(id kind user role quota uses_left created_at expires_at)];
 my $project = [qw(id name user quota spent held remaining enabled active
     expires_at models cap disconnect)];
 my $key = [qw(id name prefix last4 project enabled active expires_at
@@ -32,7 +33,14 @@ my $usage = [qw(calls ok_calls refused_calls success_rate prompt_tokens
 
 # What scripts hold on to, said a second time: the table cannot drop a field.
 my %contract = (
-    (map { ("user $_" => $user) } qw(create list show set disable enable)),
+    (map { ("user $_" => [@$user, 'has_password']) }
+        qw(create show set disable enable password)),
+    'user list' => $user,
+    'user link' => [qw(user url token expires_at)],
+    'store init' => [qw(path id group key_file admin bootstrap_token)],
+    'invite list' => $invite,
+    'invite create' => [@$invite, qw(url token)],
+    'invite delete' => [qw(id deleted)],
     (map { ("project $_" => $project) } qw(list show set disable enable)),
     'project create' => [qw(project key base_url)],
     (map { ("key $_" => $key) } qw(list show set disable enable revoke)),
@@ -61,7 +69,8 @@ my %kind;
 $kind{$_} = 'amount' for qw(quota spent held remaining cost hold prompt
     completion cached cache_write reasoning returned would_hold refunded
     their_cost difference);
-$kind{$_} = 'bool' for qw(enabled active stream deleted reasons booked);
+$kind{$_} = 'bool' for qw(enabled active stream deleted reasons booked
+    has_password);
 $kind{$_} = 'time' for qw(time settled_at expires_at last_used_at created_at
     changed_at from_at revoked_at grace_ends_at);
 $kind{$_} = 'count' for qw(node user_id project_id key_id status
@@ -200,7 +209,7 @@ sub dry_run {
 
     is($r->{exit}, 0, "$name --dry-run") or diag($r->{err});
     ok($answer->{dry_run}, '... says so');
-    unlike($r->{out} . $r->{err}, qr/aigw_\w{20}/, '... shows no key');
+    unlike($r->{out} . $r->{err}, qr/aigwt?_\w{20}/, '... shows no key');
     ok(eq_array(state_of($store), $before), '... changes nothing');
 
     return $answer;
@@ -283,7 +292,7 @@ for my $command (@{ $tree->{commands} }) {
 
 is_deeply([map { $_->{name} } grep { $_->{writes} != ($_->{name}
     =~ /^store[ ]init|(?:backup|create|set|able|rotate|revoke|delete|test)$
-        |credit$|refund$|prune$|import$/x) }
+        |credit$|refund$|prune$|import$|password$|link$/x) }
     @{ $tree->{commands} }], [], 'what changes something says so');
 
 # A trial is seen by its own command, and holds nobody up.

@@ -78,6 +78,30 @@ is($exit, 130, '^C is exit 130');
 unlike($seen, qr/planted/, '... nothing seen');
 is(scalar @{ json('upstream', 'list')->{items} }, 1, '... nothing kept');
 
+# A password is typed twice.
+
+my @password = ('user', 'password', 'admin');
+
+($seen, $exit) = on_terminal(\@password, qr/Password: /, "planted horse\r",
+    qr/again: /, "planted house\r");
+is($exit, 2, 'two that differ');
+like($seen, qr/not the same/, '... are said to');
+ok(!json('user', 'show', 'admin')->{has_password}, '... and none is set');
+
+($seen, $exit) = on_terminal(\@password, qr/Password: /, "planted\r");
+is($exit, 2, 'a short one is not asked for again');
+
+($seen, $exit) = on_terminal(\@password, qr/Password: /, "planted horse\r",
+    qr/again: /, "planted\x03");
+is($exit, 130, '^C the second time');
+unlike($seen, qr/planted/, '... nothing seen');
+
+($seen, $exit) = on_terminal(\@password, qr/Password: /, "planted horse\r",
+    qr/again: /, "planted horse\r");
+is($exit, 0, 'the same twice');
+unlike($seen, qr/planted/, '... unseen');
+ok(json('user', 'show', 'admin')->{has_password}, '... is set');
+
 my @delete = ('price', 'delete', '*');
 
 ($seen, $exit) = on_terminal(\@delete, qr/type its name: /, "no\r");
