@@ -260,6 +260,25 @@ aigw_store_register(aigw_store_t *store, const aigw_password_t *password,
 }
 
 
+aigw_err_t
+aigw_store_sign_up(aigw_store_t *store, const aigw_password_t *password,
+    aigw_user_t *user, aigw_login_t *login)
+{
+    aigw_err_t   err;
+    aigw_user_t  u = *user;
+
+    u.role = AIGW_ROLE_MEMBER;
+    u.enabled = 1;
+    err = aigw_store_register(store, password, &u, login);
+
+    if (err == AIGW_OK) {
+        *user = u;
+    }
+
+    return err;
+}
+
+
 static aigw_err_t
 change_password(aigw_store_t *store, aigw_login_t *login, int rehash)
 {

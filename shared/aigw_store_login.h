@@ -27,6 +27,11 @@ aigw_err_t aigw_store_register(aigw_store_t *store,
     const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
     AIGW_CHECKED;
 
+/* The same of an enabled member, whatever user says but name and quota. */
+aigw_err_t aigw_store_sign_up(aigw_store_t *store,
+    const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
+    AIGW_CHECKED;
+
 /*
  * Gives login->user_id that password (AIGW_PASSWORD_NONE takes it away) and
  * raises the version, which must be login->token_version until then (0: any);
@@ -86,11 +91,6 @@ aigw_err_t aigw_store_take_link(aigw_store_t *store, aigw_str_t text,
    invitation; sets the rest of user, and login. AIGW_EEXIST: the name is taken;
    AIGW_EINVAL: it is none. */
 aigw_err_t aigw_store_take_invite(aigw_store_t *store, aigw_str_t text,
-    const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
-    AIGW_CHECKED;
-
-/* The same without a ticket, for a member with user->quota_nano. */
-aigw_err_t aigw_store_sign_up(aigw_store_t *store,
     const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
     AIGW_CHECKED;
 

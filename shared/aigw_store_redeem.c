@@ -10,9 +10,6 @@
 #include "aigw_store_login.h"
 
 
-#define NO_TICKET  0                  /* none of aigw_ticket_kind_t */
-
-
 /* Is what it was made of as it was? */
 static int
 is_good(aigw_db_txn_t *txn, const aigw_ticket_t *ticket, aigw_user_t *user,
@@ -87,7 +84,7 @@ aigw_store_find_ticket(aigw_store_t *store, aigw_str_t text,
 /* The same of a kind, to be taken: one use less, and gone with the last. */
 static void
 take(aigw_store_t *store, aigw_db_txn_t *txn, aigw_str_t text,
-    unsigned kind, aigw_ticket_t *ticket, aigw_user_t *user,
+    aigw_ticket_kind_t kind, aigw_ticket_t *ticket, aigw_user_t *user,
     aigw_login_t *login)
 {
     aigw_ticket_t  before;
@@ -170,19 +167,17 @@ find_admin(aigw_db_txn_t *txn, aigw_user_t *user, aigw_login_t *login)
 }
 
 
-/* With a ticket of that kind for whoever gets the password; of a kind that is
-   none, as an invitation of a member would do. */
+/* With a ticket of that kind for whoever gets the password. */
 static aigw_err_t
-take_for(aigw_store_t *store, aigw_str_t text, unsigned kind,
+take_for(aigw_store_t *store, aigw_str_t text, aigw_ticket_kind_t kind,
     const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
 {
     aigw_user_t    u = { 0 }, who;
     aigw_login_t   l;
     aigw_db_txn_t  txn;
-    aigw_ticket_t  ticket = { .role = AIGW_ROLE_MEMBER };
+    aigw_ticket_t  ticket;
 
     memcpy(u.name, user->name, sizeof(u.name));
-    ticket.quota_nano = u.quota_nano = kind == NO_TICKET ? user->quota_nano : 0;
 
     if (password->scheme != AIGW_PASSWORD_SCRYPT
         || aigw_store_check_user(&u) != AIGW_OK)
@@ -191,10 +186,7 @@ take_for(aigw_store_t *store, aigw_str_t text, unsigned kind,
     }
 
     aigw_db_write(store->control, &txn);
-
-    if (kind != NO_TICKET) {
-        take(store, &txn, text, kind, &ticket, &who, &l);
-    }
+    take(store, &txn, text, kind, &ticket, &who, &l);
 
     if (kind == AIGW_TICKET_BOOTSTRAP) {
         find_admin(&txn, &u, &l);
@@ -217,15 +209,6 @@ aigw_store_take_invite(aigw_store_t *store, aigw_str_t text,
     const aigw_password_t *password, aigw_user_t *user, aigw_login_t *login)
 {
     return take_for(store, text, AIGW_TICKET_INVITE, password, user, login);
-}
-
-
-aigw_err_t
-aigw_store_sign_up(aigw_store_t *store, const aigw_password_t *password,
-    aigw_user_t *user, aigw_login_t *login)
-{
-    return take_for(store, (aigw_str_t) { 0, "" }, NO_TICKET, password, user,
-                    login);
 }
 
 
