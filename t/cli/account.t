@@ -264,7 +264,8 @@ is(json('setting', 'set', 'signup', '')->{value}, undef, 'removed');
         ok(length $text > 1000, 'a store and its export');
         $found += grep { $text =~ /\Q$_\E/ } @secrets;
         unlike(aigw('store', 'export')->{out},
-            qr/password|aigwt|"(?:login|ticket)"/i, 'an export has nothing of logins');
+            qr/password|aigwt|"(?:login|ticket)"/i,
+            'an export has nothing of logins');
     }
 
     is($found, 0, 'no password and no token stands in them');
