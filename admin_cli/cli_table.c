@@ -208,7 +208,7 @@ const cli_command_t  cli_commands[] = {
 
     { "user", "password", cmd_user_password, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
       LIST(WHICH), NULL, "give a user a password: asked for, or one of stdin",
-      "echo 'correct horse' | aigw user password ana", ONE_USER_FIELDS, NULL,
+      "aigw user password ana <password.txt", ONE_USER_FIELDS, NULL,
       NULL, 0 },
 
     { "user", "link", cmd_user_link, CLI_NEEDS_WRITE,

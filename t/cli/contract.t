@@ -155,7 +155,8 @@ close $server;
 new_store();
 chdir dir() or die $!;
 spew('key.txt', "sk-planted-4f9a7c1e5b8d\n");
-chmod 0600, 'key.txt';
+spew('password.txt', "correct horse\n");
+chmod 0600, 'key.txt', 'password.txt';
 
 my $die;                            # a worker with a call in flight
 

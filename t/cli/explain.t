@@ -110,6 +110,7 @@ is(rule($e, 'models', 'project')->{result}, 'refuses',
 
 # --- switches and clocks ---
 
+json('user', 'create', 'other', '--admin');
 json('user', 'disable', 'admin');
 $e = now('gpt-4o');
 is("$e->{now} $e->{binds} $e->{binds_of}", 'api_key_disabled enabled user',

@@ -59,10 +59,10 @@ is($free->{expires_at}, undef, '... never ends');
 is_deeply($free->{models}, ['*'], '... all models');
 
 json('setting', 'set', 'base_url', 'http://127.0.0.1:8080/v1/');
-is_deeply(json('setting', 'list')->{items},
-    [{ name => 'base_url', value => 'http://127.0.0.1:8080/v1' },
-     { name => 'cors_origins', value => undef },
-     { name => 'max_output', value => undef }], 'settings');
+is_deeply([map { "$_->{name} " . ($_->{value} // 'none') }
+    @{ json('setting', 'list')->{items} }],
+    ['base_url http://127.0.0.1:8080/v1', map { "$_ none" } qw(cors_origins
+        max_output admin_url signup signup_quota token_minutes)], 'settings');
 
 my $laptop = json('key', 'create', '--project', 'demo', '--name', 'laptop');
 
