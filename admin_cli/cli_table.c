@@ -39,6 +39,8 @@
     OPT("disconnect", CLI_CHOICE, "drain|abort",                              \
         "what a client's end does to a call (drain)")
 #define ROLES                                                                 \
+    OPT("role", CLI_CHOICE, "member|auditor|admin",                           \
+        "what it may do (member)"),                                           \
     FLAG("admin", "may administer"),                                          \
     FLAG("auditor", "may look at everything"),                                \
     FLAG("member", "may see what is its own (so it begins)")

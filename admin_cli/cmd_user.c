@@ -1,5 +1,7 @@
 /* aigw user: whom projects belong to. */
 
+#include <string.h>
+
 #include "aigw_seal.h"
 #include "aigw_store_login.h"
 #include "cli.h"
@@ -46,11 +48,12 @@ cmd_user_answer(cli_t *cli, const aigw_user_t *user)
 }
 
 
-/* What --admin, --auditor and --member say: at most one of them. */
+/* What --role, --admin, --auditor and --member say: at most one of them. */
 static cli_exit_t
 take_role(const cli_t *cli, uint8_t *role, int *given)
 {
-    size_t  i;
+    size_t       i;
+    const char  *name;
 
     static const struct {
         const char   *name;
@@ -62,9 +65,12 @@ take_role(const cli_t *cli, uint8_t *role, int *given)
     };
 
     *given = 0;
+    name = cli_option(cli, "role")->text;
 
     for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-        if (cli_option(cli, flags[i].name)->text != NULL) {
+        if (cli_option(cli, flags[i].name)->text != NULL
+            || (name != NULL && strcmp(name, flags[i].name) == 0))
+        {
             *role = (uint8_t) flags[i].role;
             (*given)++;
         }
@@ -72,7 +78,7 @@ take_role(const cli_t *cli, uint8_t *role, int *given)
 
     return *given <= 1 ? CLI_OK
            : cli_fail(cli, CLI_USAGE, NULL,
-                      "--admin, --auditor and --member exclude each other");
+                      "--role, --admin, --auditor and --member exclude each other");
 }
 
 

@@ -312,6 +312,14 @@ learn_models() {
 }
 
 
+# A link that logs in as admin, once: there is no default password.
+make_link() {
+    "$cli" -q setting set admin_url "${admin_url%/admin/}" >/dev/null
+    link=$("$cli" user link admin --expires 1h --json \
+        | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')
+}
+
+
 write_run_env() {
     local new=$run_env.new
     (
@@ -365,6 +373,11 @@ And what it did, and cost:
 ${sudo}$cli --store $store log list
 ${sudo}$cli --store $store project show $project
 
+The admin API, for people and scripts; the link logs you in, once, within the hour:
+
+    $link
+    API page   ${admin_url}docs
+
 To stop it: ${sudo}make stop
 EOF
 }
@@ -398,5 +411,6 @@ start_nginx
 wait_for_nginx
 renew_key
 learn_models
+make_link
 write_run_env
 say_what_runs

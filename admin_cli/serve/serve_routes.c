@@ -44,12 +44,17 @@ const serve_route_t  serve_routes[] = {
             "set another password; ends all sessions"),
 
     GET("/users", READERS, "user", "list", NULL),
-    ADD("/users", ADMIN, "user", "create", NULL),
+    ADD("/users", ADMIN, "user", "create", "admin,auditor,member,password"),
     GET("/users/{user}", USERS, "user", "show", NULL),
-    SET("/users/{user}", ADMIN, "user", "set", NULL),
+    SET("/users/{user}", ADMIN, "user", "set", "admin,auditor,member"),
+    DO("/users/{user}/link", ADMIN, "user", "link", NULL),
     DO("/users/{user}/disable", ADMIN, "user", "disable", NULL),
     DO("/users/{user}/enable", ADMIN, "user", "enable", NULL),
     DELETE("/users/{user}", ADMIN, "user", "delete"),
+
+    GET("/invites", READERS, "invite", "list", NULL),
+    ADD("/invites", ADMIN, "invite", "create", NULL),
+    DELETE("/invites/{invite}", ADMIN, "invite", "delete"),
 
     GET("/projects", USERS, "project", "list", NULL),
     ADD("/projects", OWNERS, "project", "create", NULL),
