@@ -78,7 +78,8 @@ take_role(const cli_t *cli, uint8_t *role, int *given)
 
     return *given <= 1 ? CLI_OK
            : cli_fail(cli, CLI_USAGE, NULL,
-                      "--role, --admin, --auditor and --member exclude each other");
+                      "--role, --admin, --auditor and --member exclude each"
+                      " other");
 }
 
 
