@@ -22,13 +22,15 @@ typedef union {
     aigw_driver_t       driver;
     aigw_subkey_t       subkey;
     aigw_audit_t        audit;
+    aigw_login_t        login;
+    aigw_ticket_t       ticket;
     unsigned char       bytes[10240];
 } thing_t;
 
 
 #define KINDS(_)                                                              \
     _(user) _(project) _(key) _(model) _(price) _(upstream) _(row) _(sums)    \
-    _(gone) _(driver) _(subkey) _(audit)
+    _(gone) _(driver) _(subkey) _(audit) _(login) _(ticket)
 
 #define UNPACK(name)                                                          \
     static aigw_err_t                                                         \
