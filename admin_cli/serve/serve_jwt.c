@@ -60,8 +60,8 @@ encode(const void *data, size_t len, char *text)
 }
 
 
-/* Its inverse; the length, or 0 if it is none. size: of data, with room for two
-   bytes more than the result. */
+/* Its inverse; the length, or 0 if it is none. size: of data, with room for
+   three bytes more than the result. */
 static size_t
 decode(const char *text, size_t len, char *data, size_t size)
 {
@@ -229,7 +229,12 @@ serve_jwt_verify(const char *token, serve_claims_t *claims)
     }
 
     len = decode(body, (size_t) (dot - body), payload, sizeof(payload));
-    json = len ? cJSON_ParseWithLength(payload, len) : NULL;
+    payload[len] = '\0';
+
+    /* cJSON takes what follows a document, and a NUL, for its end; what is
+       issued here has neither, nor any escapes */
+    json = strlen(payload) == len && strchr(payload, '\\') == NULL
+           ? cJSON_ParseWithOpts(payload, NULL, 1) : NULL;
     ok = json != NULL && read_claims(json, claims);
     cJSON_Delete(json);
 

@@ -126,9 +126,9 @@ end_body(serve_request_t *r)
 }
 
 
-/* Without an open store: opens and closes it. */
+/* Hashes a new password, without an open store. 0: it is answered. */
 static int
-set_password(serve_request_t *r, const char *password, aigw_login_t *login)
+hash_password(serve_request_t *r, const char *password, aigw_password_t *hash)
 {
     aigw_err_t  err;
 
@@ -144,15 +144,24 @@ set_password(serve_request_t *r, const char *password, aigw_login_t *login)
         return 0;
     }
 
-    err = aigw_password_hash(cli_str(password), &login->password);
+    err = aigw_password_hash(cli_str(password), hash);
     serve_kdf_leave();
 
-    if (err != AIGW_OK || !serve_open(r, CLI_NEEDS_WRITE)) {
-        return 0;
+    if (err != AIGW_OK) {
+        serve_fail_store(r);
     }
 
+    return err == AIGW_OK;
+}
+
+
+/* Stores it, in an open store. 0: it is answered. */
+static int
+set_password(serve_request_t *r, aigw_login_t *login)
+{
+    aigw_err_t  err;
+
     err = aigw_store_set_password(r->cli.store, login);
-    serve_close(r);
 
     if (err == AIGW_AGAIN) {
         serve_fail(r, MHD_HTTP_CONFLICT, "conflict", NULL, NULL,
@@ -195,14 +204,61 @@ serve_login(serve_request_t *r)
 }
 
 
+static void
+fail_link(serve_request_t *r, aigw_err_t err)
+{
+    if (err != AIGW_ENOTFOUND && err != AIGW_EINVAL) {
+        serve_fail_store(r);
+        return;
+    }
+
+    serve_fail(r, MHD_HTTP_UNAUTHORIZED, "bad_link", NULL,
+               "aigw user link NAME makes another",
+               "this link is used up, has expired, or is none");
+}
+
+
+/* The password that comes with a link is hashed before the link is used: one
+   that is refused does not cost it, and who has no link computes nothing. */
+static int
+prepare_link(serve_request_t *r, const char *token, aigw_password_t *hash)
+{
+    aigw_err_t      err;
+    const char     *password;
+    aigw_ticket_t   ticket;
+
+    if (!cJSON_HasObjectItem(r->json, "password")) {
+        return 1;
+    }
+
+    password = serve_need_text(r, "password", AIGW_PASSWORD_MAX);
+
+    if (password == NULL || !serve_open(r, CLI_NEEDS_STORE)) {
+        return 0;
+    }
+
+    err = aigw_store_find_ticket(r->cli.store, cli_str(token), &ticket);
+    serve_close(r);
+
+    if (err == AIGW_OK) {
+        return hash_password(r, password, hash);
+    }
+
+    fail_link(r, err);
+
+    return 0;
+}
+
+
 /* By a one-time link; with "password" it is also set: who has lost theirs needs
    no other way. */
 void
 serve_login_link(serve_request_t *r)
 {
-    const char       *token, *password;
+    const char       *token;
     aigw_err_t        err;
     aigw_login_t      login;
+    aigw_password_t   hash = { 0 };
     serve_session_t   session = { 0 };
 
     if (!parse_members(r, "token,password,cookie")) {
@@ -210,43 +266,38 @@ serve_login_link(serve_request_t *r)
     }
 
     token = serve_need_text(r, "token", AIGW_TICKET_LEN);
-    password = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r->json,
-                                                                "password"));
 
-    if (token == NULL || !serve_open(r, CLI_NEEDS_WRITE)) {
+    if (token == NULL || !prepare_link(r, token, &hash)
+        || !serve_open(r, CLI_NEEDS_WRITE))
+    {
         return;
     }
 
     err = aigw_store_take_link(r->cli.store, cli_str(token), &session.user,
                                &login);
-    serve_close(r);
-
-    if (err == AIGW_ENOTFOUND || err == AIGW_EINVAL) {
-        serve_fail(r, MHD_HTTP_UNAUTHORIZED, "bad_link", NULL,
-                   "aigw user link NAME makes another",
-                   "this link is used up, has expired, or is none");
-        return;
-    }
-
     if (err != AIGW_OK) {
-        serve_fail_store(r);
+        fail_link(r, err);
         return;
     }
 
     r->user.id = session.user.id;
     memcpy(r->user.name, session.user.name, sizeof(r->user.name));
+    serve_act(r);
 
-    if (password != NULL && !set_password(r, password, &login)) {
-        return;
+    if (hash.scheme != AIGW_PASSWORD_NONE) {
+        login.password = hash;
+
+        if (!set_password(r, &login)) {
+            return;
+        }
     }
 
-    if (serve_open(r, CLI_NEEDS_STORE)
-        && serve_begin_session(r, &login, &session))
-    {
+    if (serve_begin_session(r, &login, &session)) {
         answer_session(r, &session);
-    }
 
-    serve_close(r);
+    } else {
+        serve_fail_store(r);
+    }
 }
 
 
@@ -336,7 +387,9 @@ serve_me_password(serve_request_t *r)
         }
     }
 
-    if (set_password(r, password, &login)) {
+    if (hash_password(r, password, &login.password)
+        && serve_open(r, CLI_NEEDS_WRITE) && set_password(r, &login))
+    {
         set_cookie(r, "", 0);
         serve_answer(r, MHD_HTTP_NO_CONTENT, NULL);
     }

@@ -101,6 +101,7 @@ serve_run(serve_request_t *r)
 
     if (route->roles & SERVE_ANYONE) {
         route->handler(r);
+        serve_close(r);
         return;
     }
 

@@ -30,6 +30,33 @@ no_session(serve_request_t *r, const char *message)
 }
 
 
+/* Browsers say of which page a change is: of one of ours, if they say it. Ports
+   are not looked at, since nginx's $host has none. */
+static int
+is_own_origin(const serve_request_t *r)
+{
+    size_t       len;
+    const char  *host = serve_header(r, MHD_HTTP_HEADER_HOST);
+    const char  *origin = serve_header(r, MHD_HTTP_HEADER_ORIGIN);
+
+    if (origin == NULL) {
+        return 1;
+    }
+
+    origin = strstr(origin, "://");
+
+    if (origin == NULL || host == NULL) {
+        return 0;
+    }
+
+    origin += 3;
+    len = strcspn(origin, origin[0] == '[' ? "]" : ":");
+
+    return len > 0 && len == strcspn(host, host[0] == '[' ? "]" : ":")
+           && strncasecmp(origin, host, len) == 0;
+}
+
+
 /* A cookie comes along whoever made the browser send it: what changes something
    also needs what only our own pages can read. */
 static int
@@ -44,7 +71,8 @@ is_own_page(const serve_request_t *r, const serve_claims_t *claims)
 
     return csrf != NULL && strlen(csrf) == SERVE_CSRF_LEN
            && CRYPTO_memcmp(csrf, claims->csrf, SERVE_CSRF_LEN) == 0
-           && (site == NULL || strcmp(site, "same-origin") == 0);
+           && (site == NULL || strcmp(site, "same-origin") == 0)
+           && is_own_origin(r);
 }
 
 
@@ -81,21 +109,33 @@ find_user(const serve_request_t *r, const serve_claims_t *claims,
 }
 
 
+/* Whoever sends a header of their own is not asked for a cookie. */
+static const char *
+find_token(serve_request_t *r)
+{
+    const char  *token = serve_header(r, MHD_HTTP_HEADER_AUTHORIZATION);
+
+    if (token != NULL) {
+        return strncasecmp(token, BEARER, sizeof(BEARER) - 1) == 0
+               ? token + sizeof(BEARER) - 1 : NULL;
+    }
+
+    token = MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND,
+                                        SERVE_COOKIE);
+    r->user.cookie = token != NULL;
+
+    return token;
+}
+
+
 int
 serve_authenticate(serve_request_t *r)
 {
-    const char      *token = serve_header(r, MHD_HTTP_HEADER_AUTHORIZATION);
+    const char      *token;
     aigw_user_t      user;
     serve_claims_t   claims;
 
-    if (token == NULL) {
-        token = MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND,
-                                            SERVE_COOKIE);
-        r->user.cookie = token != NULL;
-
-    } else if (strncasecmp(token, BEARER, sizeof(BEARER) - 1) == 0) {
-        token += sizeof(BEARER) - 1;
-    }
+    token = find_token(r);
 
     if (token == NULL) {
         return no_session(r, "you are not logged in");

@@ -21,11 +21,13 @@ sub new ($class, $t, %opt) {
     my $self = bless { t => $t, socket => "$t->{dir}/admin.sock", %opt },
         $class;
     my $rate = $opt{rate} // 10000;
+    my ($format, $zone) = AIGW::slurp("$AIGW::root/docs/aigw-http.conf")
+        =~ /^(log_format.*?;\n).*^(limit_req_zone.*?;\n)/ms or die 'no format';
 
-    $t->{http} .= 'limit_req_zone $binary_remote_addr zone=aigw_admin:1m '
-        . "rate=${rate}r/s;\n";
+    $t->{http} .= $format . $zone =~ s/rate=\d+/rate=$rate/r;
     $t->{server} .= AIGW::slurp("$AIGW::root/docs/$_")
         =~ s{unix:/run/aigw\.sock}{unix:$self->{socket}}gr
+        =~ s{/var/log/nginx/}{$t->{dir}/}gr
         for qw(aigw-admin.conf aigw-origin.conf);
     $self->start;
     $t->configure;
@@ -40,6 +42,7 @@ sub start ($self) {
     my $log = "$t->{dir}/serve.log";
     my $deadline = time + 20;
 
+    unlink $log;                    # of one that was there before
     $self->{process} = AIGW::Process->start(["$AIGW::build/aigw", '--store',
         "$t->{dir}/store", 'serve', '--socket', $self->{socket}],
         stderr => $log);
@@ -56,14 +59,28 @@ sub pid ($self) { return $self->{process}->pid }
 sub stop ($self, $signal = 'TERM') { return $self->{process}->stop($signal) }
 
 
-# An answer. More: token (Bearer), json, body, headers.
+# An answer. More: token (Bearer), json, body, headers; from: an address.
 sub call ($self, $method, $path, %more) {
-    my $http = AIGW::HTTP->new($self->{t}->port, timeout => 30);
+    my $http = AIGW::HTTP->new($self->{t}->port, timeout => 30,
+        from => delete $more{from});
 
     $more{key} = delete $more{token} if exists $more{token};
     $more{headers} = [@{ $more{headers} // [] }, Connection => 'close'];
 
     return $http->ask(method => $method, path => $path, %more)->response;
+}
+
+
+# The same from the sidecar's own socket, without nginx.
+sub direct ($self, $method, $path, %more) {
+    my $sock = IO::Socket::UNIX->new(Peer => $self->{socket})
+        or die "connect to $self->{socket}: $!\n";
+
+    $more{key} = delete $more{token} if exists $more{token};
+    $more{headers} = [@{ $more{headers} // [] }, Connection => 'close'];
+
+    return AIGW::HTTP->on($sock)->ask(method => $method, path => $path, %more)
+        ->response(30);
 }
 
 
@@ -86,6 +103,7 @@ sub login ($self, $name, $password) {
 sub password ($self, $name) {
     my $password = 'pw ' . AIGW::random_text(20);
 
+    $self->{passwords}{$name} = $password;
     $self->{t}->secret("password of $name", $password);
     $self->{t}->run({ stdin => "$password\n" }, 'user', 'password', $name);
 
