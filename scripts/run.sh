@@ -173,8 +173,10 @@ write_conf() {
         'proxy_pass https://4sapi;' "proxy_pass $scheme://$upstream;" \
         'Host 4sapi.com;' "Host ${url#*://};" \
         'proxy_ssl_name 4sapi.com;' "proxy_ssl_name $host;"
-    snippet aigw-admin.conf 'unix:/run/aigw.sock;' "unix:$socket;"
-    snippet aigw-origin.conf 'unix:/run/aigw.sock;' "unix:$socket;"
+    snippet aigw-admin.conf 'unix:/run/aigw.sock;' "unix:$socket;" \
+        '/var/log/nginx/aigw.log' 'access.log'
+    snippet aigw-origin.conf 'unix:/run/aigw.sock;' "unix:$socket;" \
+        '/var/log/nginx/aigw.log' 'access.log'
     cat >"$state/nginx.conf" <<EOF
 # Written by \`make run\`, anew each time. An example to keep and to change is
 # nginx.conf.example.
