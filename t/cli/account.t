@@ -32,11 +32,13 @@ is(json('user', 'create', 'aud', '--auditor')->{role}, 'auditor', 'an auditor');
 is(json('user', 'create', 'adm', '--admin')->{role}, 'admin', 'another admin');
 is(json('user', 'set', 'adm', '--auditor')->{role}, 'auditor', '... was one');
 is(json('user', 'set', 'adm', '--member')->{role}, 'member', '... no more');
+is(json('user', 'set', 'adm', '--role', $_)->{role}, $_, "... --role $_")
+    for qw(admin auditor member);
 is_deeply([map { $_->{role} } @{ json('user', 'list')->{items} }],
     [qw(member auditor member admin)], 'the list has roles');
 
 for (['--admin', '--member'], ['--auditor', '--admin'],
-    ['--auditor', '--member'])
+    ['--auditor', '--member'], ['--role', 'admin', '--member'])
 {
     like(fails(2, 'user', 'set', 'adm', @$_)->{message}, qr/exclude/, "@$_");
 }

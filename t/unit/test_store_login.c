@@ -298,6 +298,13 @@ test_link(void)
     is_int(aigw_store_take_link(s, str(text), &u, &login), AIGW_ENOTFOUND,
            "once");
 
+    found = t;
+    found.expires_ms = aigw_time_now_ms() + 20;
+    is_int(aigw_store_create_ticket(s, &found, text), AIGW_OK, "a short one");
+    usleep(30000);
+    ok(aigw_store_find_ticket(s, str(text), &found) == AIGW_ENOTFOUND
+       && aigw_store_take_link(s, str(text), &u, &login) == AIGW_ENOTFOUND,
+       "lets nobody in when it is over");
     is_int(aigw_store_create_ticket(s, &t, text), AIGW_OK, "a third");
     is_int(aigw_store_raise_version(s, ana.id, &version), AIGW_OK, "logout");
     is_int(aigw_store_take_link(s, str(text), &u, &login), AIGW_ENOTFOUND,
