@@ -133,8 +133,13 @@ json_string(aigw_json_scan_t *s)
     json->name = 0;
     json->state = S_COLON;
 
-    return json->capture ? aigw_json_watch_name(json, text, json->cut)
-                         : AIGW_OK;
+    /* no watched name is as long as that */
+    if (json->cut || text.len > AIGW_JSON_TEXT_MAX) {
+        json->node = NULL;
+        return AIGW_OK;
+    }
+
+    return json->capture ? aigw_json_watch_name(json, text) : AIGW_OK;
 }
 
 
@@ -209,7 +214,7 @@ json_between(aigw_json_scan_t *s)
 
         } else if (action == A_COMMA) {
             state = (json->kinds & 1) ? S_NAME : S_VALUE;
-            json->node = aigw_json_watch_element(json);
+            aigw_json_watch_comma(json);
 
         } else if (action != A_SKIP) {
             break;
@@ -229,14 +234,14 @@ json_name(aigw_json_scan_t *s)
     aigw_err_t    err = AIGW_OK;
     aigw_json_t  *json = s->json;
 
-    if (json->state == S_MEMBER && aigw_json_watch_here(json)) {
+    if (json->state == S_MEMBER) {
         err = aigw_json_watch_first(s);
     }
 
     s->p++;
     json->name = 1;
     json->state = S_STRING;
-    aigw_json_text_begin(json, json->owner != NULL);
+    aigw_json_text_begin(json, aigw_json_watch_names(json));
 
     return err == AIGW_OK ? json_string(s) : err;
 }

@@ -104,13 +104,22 @@ typedef struct {
 } aigw_json_schema_t;
 
 
+/* Private to aigw_json.c: a watched container. */
+typedef struct {
+    const aigw_json_node_t   *node;
+    uint32_t                  seen;    /* a bit for each member */
+    uint32_t                  element; /* of the node's array */
+} aigw_json_level_t;
+
+
 /* Private to aigw_json.c. May be copied by assignment. */
 typedef struct {
     const aigw_json_schema_t *schema;
     const aigw_json_node_t   *node;    /* of the value to come, or of the
                                           member at fault */
-    const aigw_json_node_t   *owner;   /* whose members those of the innermost
-                                          container may be, or NULL */
+    const aigw_json_node_t   *inner;   /* of the innermost watched container:
+                                          whose members an object may have,
+                                          or what each element is; or NULL */
     uint64_t                  offset;  /* of the next byte to come */
     uint64_t                  start;   /* of the value in hand */
     uint64_t                  kinds;   /* a bit a level: 1 is an object */
@@ -134,8 +143,7 @@ typedef struct {
     uint8_t                   cut;
 
     /* What init need not clear: other fields say how much of it is valid. */
-    const aigw_json_node_t   *path[AIGW_JSON_PATH_MAX];
-    uint32_t                  seen[AIGW_JSON_PATH_MAX];
+    aigw_json_level_t         path[AIGW_JSON_PATH_MAX];
     char                      text[AIGW_JSON_TEXT_MAX];
 } aigw_json_t;
 

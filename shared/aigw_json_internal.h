@@ -33,6 +33,14 @@ typedef struct {
 } aigw_json_scan_t;
 
 
+/* Where a byte of the buffer stands in the document. */
+static inline uint64_t
+aigw_json_offset(const aigw_json_scan_t *s, const unsigned char *p)
+{
+    return s->json->offset + (uint64_t) (p - s->data);
+}
+
+
 /* Not for other libraries: calls need no detour by the linker's table. */
 #pragma GCC visibility push(hidden)
 
@@ -47,63 +55,64 @@ aigw_json_watch_here(const aigw_json_t *json)
 }
 
 
-/* Is it an element of a watched array? */
-static inline int
-aigw_json_watch_in_element(const aigw_json_t *json)
+/* The innermost watched container; there is one. */
+static inline const aigw_json_level_t *
+aigw_json_watch_level(const aigw_json_t *json)
 {
-    unsigned  w = json->watched;
-
-    return w >= 2 && json->path[w - 1] == json->path[w - 2];
+    return &json->path[json->watched - 1];
 }
 
 
-/* The node of the value in hand, if it is to be reported: elements are not. */
+/* Is a value of this node, not NULL, an element of its array? These are not
+   reported. */
+static inline int
+aigw_json_watch_is_element(const aigw_json_t *json,
+    const aigw_json_node_t *node)
+{
+    return json->watched && node == aigw_json_watch_level(json)->node;
+}
+
+
+/* The node of the value in hand, if it is to be reported. */
 static inline const aigw_json_node_t *
 aigw_json_watch_wanted(const aigw_json_t *json)
 {
-    if (json->node == NULL
-        || (json->watched && json->node == json->path[json->watched - 1]))
-    {
-        return NULL;
-    }
-
-    return json->node;
+    return json->node == NULL || aigw_json_watch_is_element(json, json->node)
+           ? NULL : json->node;
 }
 
 
-/* The node that the next element of a container has. */
+/* What json->inner is for a level. */
 static inline const aigw_json_node_t *
-aigw_json_watch_element(const aigw_json_t *json)
+aigw_json_watch_inner(const aigw_json_level_t *level, int object)
 {
-    const aigw_json_node_t  *node;
+    const aigw_json_node_t  *node = level->node;
+    const uint32_t           each = node->flags & AIGW_JSON_EACH;
 
-    if (!aigw_json_watch_here(json) || (json->kinds & 1)
-        || aigw_json_watch_in_element(json))
-    {
-        return NULL;
+    if (object) {
+        return node->count && !each == !level->element ? node : NULL;
     }
 
-    node = json->path[json->watched - 1];
-
-    return (node->flags & AIGW_JSON_EACH) ? node
+    return level->element ? NULL : each ? node
            : (node->flags & AIGW_JSON_ITEMS) ? node->members : NULL;
 }
 
 
-/* The owner of what is in the innermost container, a watched one. */
-static inline const aigw_json_node_t *
-aigw_json_watch_owner(const aigw_json_t *json)
+/* A comma: the node of the next value, as far as it is known yet. */
+static inline void
+aigw_json_watch_comma(aigw_json_t *json)
 {
-    const aigw_json_node_t  *node;
-
-    if (json->watched == 0) {
-        return NULL;
+    if (aigw_json_watch_here(json)) {
+        json->node = (json->kinds & 1) ? NULL : json->inner;
     }
+}
 
-    node = json->path[json->watched - 1];
 
-    return node->count && !(node->flags & AIGW_JSON_EACH)
-                          == !aigw_json_watch_in_element(json) ? node : NULL;
+/* Is the name in hand to be compared with those watched? */
+static inline int
+aigw_json_watch_names(const aigw_json_t *json)
+{
+    return aigw_json_watch_here(json) && json->inner != NULL;
 }
 
 
@@ -124,25 +133,26 @@ aigw_json_watch_report(aigw_json_scan_t *s, const aigw_json_node_t *node,
 }
 
 
-/* A container has been entered whose node is not NULL: makes it a watched
+/* A container has been entered at p whose node is not NULL: makes it a watched
    one. */
 static inline aigw_err_t
-aigw_json_watch_open(aigw_json_scan_t *s, int object)
+aigw_json_watch_open(aigw_json_scan_t *s, const unsigned char *p, int object)
 {
     aigw_json_t             *json = s->json;
     const aigw_json_node_t  *node = json->node;
-    int                      each = (node->flags & AIGW_JSON_EACH) != 0;
-    int                      element = aigw_json_watch_wanted(json) == NULL;
+    aigw_json_level_t       *level = &json->path[json->watched];
+    int                      element = aigw_json_watch_is_element(json, node);
 
     json->node = NULL;
+    json->start = aigw_json_offset(s, p);
 
     if (json->watched < AIGW_JSON_PATH_MAX) {
-        json->node = element || object ? NULL : each ? node
-                     : (node->flags & AIGW_JSON_ITEMS) ? node->members : NULL;
-        json->path[json->watched] = node;
-        json->seen[json->watched] = 0;
+        level->node = node;
+        level->seen = 0;
+        level->element = element != 0;
         json->watched++;
-        json->owner = node->count && each == element ? node : NULL;
+        json->inner = aigw_json_watch_inner(level, object);
+        json->node = object ? NULL : json->inner;
     }
 
     return element ? AIGW_OK
@@ -150,31 +160,42 @@ aigw_json_watch_open(aigw_json_scan_t *s, int object)
 }
 
 
-/* The innermost container, a watched one, is about to be left. */
+/* The innermost container, a watched one, is left: tells of it. */
 static inline aigw_err_t
 aigw_json_watch_close(aigw_json_scan_t *s)
 {
-    aigw_json_t             *json = s->json;
-    int                      element = aigw_json_watch_in_element(json);
-    const aigw_json_node_t  *node = json->path[--json->watched];
+    const aigw_json_level_t  *level = aigw_json_watch_level(s->json);
 
-    return element ? AIGW_OK
-                   : aigw_json_watch_report(s, node, AIGW_JSON_END);
+    return level->element ? AIGW_OK
+           : aigw_json_watch_report(s, level->node, AIGW_JSON_END);
 }
 
 
-/* There is something in the innermost container, a watched one. */
+/* It has been left; json->kinds is about the one around it. */
+static inline void
+aigw_json_watch_back(aigw_json_t *json)
+{
+    json->watched--;
+    json->inner = json->watched == 0 ? NULL
+                  : aigw_json_watch_inner(aigw_json_watch_level(json),
+                                          json->kinds & 1);
+}
+
+
+/* There is something in the innermost container, if that is a watched one. */
 static inline aigw_err_t
 aigw_json_watch_first(aigw_json_scan_t *s)
 {
-    aigw_json_t  *json = s->json;
+    const aigw_json_level_t  *level;
 
-    if (aigw_json_watch_in_element(json)) {
+    if (!aigw_json_watch_here(s->json)) {
         return AIGW_OK;
     }
 
-    return aigw_json_watch_report(s, json->path[json->watched - 1],
-                                  AIGW_JSON_FIRST);
+    level = aigw_json_watch_level(s->json);
+
+    return level->element ? AIGW_OK
+           : aigw_json_watch_report(s, level->node, AIGW_JSON_FIRST);
 }
 
 
@@ -189,22 +210,50 @@ aigw_err_t aigw_json_watch_scalar(aigw_json_scan_t *s,
 aigw_err_t aigw_json_watch_once(aigw_json_t *json, aigw_str_t text,
     unsigned i) AIGW_CHECKED;
 
-/* Two short texts of the same length. */
 static inline int
-aigw_json_watch_same(const char *a, const char *b, size_t len)
+aigw_json_watch_same4(const char *a, const char *b)
 {
     uint32_t  x, y;
 
-    for ( ; len > sizeof(x); len -= sizeof(x)) {
-        memcpy(&x, a, sizeof(x));
-        memcpy(&y, b, sizeof(y));
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
 
-        if (x != y) {
-            return 0;
+    return x == y;
+}
+
+
+static inline int
+aigw_json_watch_same8(const char *a, const char *b)
+{
+    uint64_t  x, y;
+
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+
+    return x == y;
+}
+
+
+/* Two short texts of the same length: by words, of which the last may overlap
+   the one before. */
+static inline int
+aigw_json_watch_same(const char *a, const char *b, size_t len)
+{
+    size_t  i;
+
+    if (len >= 8) {
+        for (i = 0; i + 8 < len; i += 8) {
+            if (!aigw_json_watch_same8(a + i, b + i)) {
+                return 0;
+            }
         }
 
-        a += sizeof(x);
-        b += sizeof(x);
+        return aigw_json_watch_same8(a + len - 8, b + len - 8);
+    }
+
+    if (len >= 4) {
+        return aigw_json_watch_same4(a, b)
+               && aigw_json_watch_same4(a + len - 4, b + len - 4);
     }
 
     for ( ; len && *a == *b; len--) {
@@ -216,29 +265,23 @@ aigw_json_watch_same(const char *a, const char *b, size_t len)
 }
 
 
-/* A name in a container with an owner is complete: finds the node of its
+/* A name for aigw_json_watch_names is complete: finds the node of its
    value. */
 static inline aigw_err_t
-aigw_json_watch_name(aigw_json_t *json, aigw_str_t text, int cut)
+aigw_json_watch_name(aigw_json_t *json, aigw_str_t text)
 {
-    const aigw_json_node_t  *node, *last, *owner = json->owner;
+    const aigw_json_node_t  *owner = json->inner;
+    const aigw_json_node_t  *node = owner->members;
+    const aigw_json_node_t  *last = node + owner->count;
 
-    json->node = NULL;
-
-    if (cut || text.len > AIGW_JSON_TEXT_MAX) {
-        return AIGW_OK;
+    while (node < last
+           && (node->name.len != text.len
+               || !aigw_json_watch_same(node->name.data, text.data, text.len)))
+    {
+        node++;
     }
 
-    last = owner->members + owner->count;
-
-    for (node = owner->members; node < last; node++) {
-        if (node->name.len == text.len
-            && aigw_json_watch_same(node->name.data, text.data, text.len))
-        {
-            json->node = node;
-            break;
-        }
-    }
+    json->node = node < last ? node : NULL;
 
     return json->schema->policy == AIGW_JSON_LAST_COUNTS
            ? AIGW_OK
@@ -253,15 +296,9 @@ aigw_json_watch_name(aigw_json_t *json, aigw_str_t text, int cut)
 static inline aigw_err_t
 aigw_json_token_begin(aigw_json_scan_t *s)
 {
-    aigw_json_t  *json = s->json;
+    s->json->start = aigw_json_offset(s, s->p);
 
-    json->start = json->offset + (uint64_t) (s->p - s->data);
-
-    if (json->state != S_ELEMENT || !aigw_json_watch_here(json)) {
-        return AIGW_OK;
-    }
-
-    return aigw_json_watch_first(s);
+    return s->json->state == S_ELEMENT ? aigw_json_watch_first(s) : AIGW_OK;
 }
 
 
@@ -302,14 +339,26 @@ const unsigned char *aigw_json_text_plain(const unsigned char *p,
 
 /* The same for most texts, which are short: gives up after 32 bytes. */
 static inline const unsigned char *
-aigw_json_text_short(const unsigned char *p, const unsigned char *end)
+aigw_json_text_short(const aigw_json_scan_t *s, const unsigned char *p)
 {
 #ifdef __SSE2__
-    unsigned  mask, i;
+    unsigned   mask, i;
+    ptrdiff_t  left;
 
     for (i = 0; i < 2; i++) {
-        if (end - p < 16) {
-            return aigw_json_text_plain(p, end);
+        left = s->end - p;
+
+        if (left < 16) {
+            /* the last 16 of the buffer, without those before p */
+            if (s->end - s->data < 16) {
+                return aigw_json_text_plain(p, s->end);
+            }
+
+            mask = (unsigned) _mm_movemask_epi8(
+                                  aigw_json_text_stops(s->end - 16));
+            mask >>= 16 - left;
+
+            return mask ? p + (unsigned) __builtin_ctz(mask) : s->end;
         }
 
         mask = (unsigned) _mm_movemask_epi8(aigw_json_text_stops(p));
@@ -323,7 +372,7 @@ aigw_json_text_short(const unsigned char *p, const unsigned char *end)
 
     return p;
 #else
-    return aigw_json_text_plain(p, end);
+    return aigw_json_text_plain(p, s->end);
 #endif
 }
 

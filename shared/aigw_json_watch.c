@@ -20,7 +20,7 @@ aigw_json_watch_tell(aigw_json_scan_t *s, const aigw_json_node_t *node,
     value.node = node;
     value.event = event;
     value.type = (s->json->kinds & 1) ? AIGW_JSON_OBJECT : AIGW_JSON_ARRAY;
-    value.start = s->json->start;
+    value.start = event == AIGW_JSON_BEGIN ? s->json->start : 0;
 
     return s->json->schema->handler(s->ctx, &value);
 }
@@ -98,15 +98,16 @@ json_variant(aigw_str_t text, aigw_str_t name)
 aigw_err_t
 aigw_json_watch_once(aigw_json_t *json, aigw_str_t text, unsigned i)
 {
-    unsigned                 k, w = json->watched - 1U;
-    const aigw_json_node_t  *owner = json->owner;
+    unsigned                 k;
+    aigw_json_level_t       *level = &json->path[json->watched - 1];
+    const aigw_json_node_t  *owner = json->inner;
 
     if (i < owner->count) {
-        if (json->seen[w] & 1U << i) {
+        if (level->seen & 1U << i) {
             return AIGW_EEXIST;
         }
 
-        json->seen[w] |= 1U << i;
+        level->seen |= 1U << i;
         return AIGW_OK;
     }
 
