@@ -248,7 +248,8 @@ typedef enum {
     CLI_FIELD_SWITCH,
     CLI_FIELD_WORDS,                  /* a list of texts */
     CLI_FIELD_OBJECT,                 /* what the command `detail` answers */
-    CLI_FIELD_OBJECTS                 /* a list; `detail`: their fields */
+    CLI_FIELD_OBJECTS,                /* a list; `detail`: their fields */
+    CLI_FIELD_MEMBERS                 /* an object of any members */
 } cli_field_kind_t;
 
 typedef struct {

@@ -32,6 +32,29 @@ static const line_t  lines[] = {
     { "user_id,project_id,key_id,group_id,account_id,seq,log_user", NULL,
       { CLI_FIELD_ID, 1, NULL, NULL } },
 
+    { "seq", "audit list",
+      { CLI_FIELD_ID, 0, NULL, "of the record: 1, 2, 3 ..." } },
+    { "object_id", NULL,
+      { CLI_FIELD_ID, 1, NULL, "`null`: things of its kind have none" } },
+    { "actor_id", NULL,
+      { CLI_FIELD_COUNT, 1, NULL, "of the user; of a shell the uid" } },
+    { "via", NULL,
+      { CLI_FIELD_CHOICE, 0, "shell|api|system", "how it came" } },
+    { "before", "audit",
+      { CLI_FIELD_MEMBERS, 1, NULL, "of what differs; `null`: it was not" } },
+    { "after", "audit",
+      { CLI_FIELD_MEMBERS, 1, NULL, "of what differs; `null`: it is gone" } },
+    { "records", NULL,
+      { CLI_FIELD_COUNT, 0, NULL, "that are as they were written" } },
+    { "sound", NULL,
+      { CLI_FIELD_SWITCH, 0, NULL, NULL } },
+    { "fault", NULL,
+      { CLI_FIELD_TEXT, 1, NULL, "of the record `seq`" } },
+    { "head", NULL,
+      { CLI_FIELD_TEXT, 1, NULL, "of the last record, to be kept elsewhere" } },
+    { "name", "audit",
+      { CLI_FIELD_TEXT, 1, NULL, "that it had then" } },
+
     { "version", "help",
       { CLI_FIELD_TEXT, 0, NULL, NULL } },
     { "kind", "invite",
@@ -101,6 +124,8 @@ static const line_t  lines[] = {
     { "exact_cost,amount", NULL,
       { CLI_FIELD_EXACT, 1, NULL, "before it is rounded" } },
 
+    { "time", "audit",
+      { CLI_FIELD_TIME, 0, NULL, "when it was changed" } },
     { "time", NULL,
       { CLI_FIELD_TIME, 0, NULL, "when it was admitted, or booked" } },
     { "created_at,changed_at,from_at", NULL,
@@ -171,6 +196,10 @@ static const line_t  lines[] = {
       { CLI_FIELD_TEXT, 0, NULL, NULL } },
     { "value", NULL,
       { CLI_FIELD_TEXT, 1, NULL, "`null`: not set" } },
+    { "actor,action,object,hash", NULL,
+      { CLI_FIELD_TEXT, 0, NULL, NULL } },
+    { "from", NULL,
+      { CLI_FIELD_TEXT, 1, NULL, "a terminal, an address" } },
     { "name,prefix,last4,url,state,day,finding,part,about,rule,result",
       NULL,
       { CLI_FIELD_TEXT, 0, NULL, NULL } },
@@ -246,7 +275,7 @@ cli_field_kind_name(cli_field_kind_t kind)
         [CLI_FIELD_ID] = "id", [CLI_FIELD_COUNT] = "count",
         [CLI_FIELD_NUMBER] = "number", [CLI_FIELD_SWITCH] = "switch",
         [CLI_FIELD_WORDS] = "words", [CLI_FIELD_OBJECT] = "object",
-        [CLI_FIELD_OBJECTS] = "objects"
+        [CLI_FIELD_OBJECTS] = "objects", [CLI_FIELD_MEMBERS] = "members"
     };
 
     return names[kind];

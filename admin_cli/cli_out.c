@@ -234,7 +234,9 @@ column_flags(const cJSON *items, const char *name)
 {
     const cJSON  *item, *value;
 
-    if (cli_has_word("models,url,error,value,note,why", name)) {
+    if (cli_has_word("models,url,error,value,note,why,before,after,from",
+                     name))
+    {
         return SCOLS_FL_WRAP;
     }
 

@@ -15,7 +15,7 @@
 #include "cli.h"
 
 
-#define CELL_MAX  2047
+#define CELL_MAX  8191
 
 
 int
@@ -109,6 +109,12 @@ cli_cell(const char *name, const cJSON *value, int raw)
     if (cJSON_IsArray(value)) {
         join(value, text, sizeof(text));
         return text[0] == '\0' ? nothing(name, raw) : text;
+    }
+
+    if (cJSON_IsObject(value)
+        && cJSON_PrintPreallocated((cJSON *) value, text, sizeof(text), 0))
+    {
+        return text;
     }
 
     if (cJSON_IsString(value) && !raw

@@ -9,7 +9,7 @@
 #include "aigw_ledger.h"
 #include "aigw_price.h"
 #include "aigw_time.h"
-#include "cli.h"
+#include "cmd_audit.h"
 
 
 /* What nobody can read nobody can repeat. */
@@ -95,9 +95,8 @@ fail_post(const cli_t *cli, aigw_err_t err, const char *kind,
                         " any that can be kept: nothing was booked");
 
     case AIGW_EACCESS:
-        return cli_fail(cli, CLI_DENIED, "be root, or the user of nginx's"
-                        " workers", "cannot book the %s: %s", kind,
-                        fault[0] ? fault : aigw_strerror(err));
+        return cli_fail(cli, CLI_DENIED, "be root", "cannot book the %s: %s",
+                        kind, fault[0] ? fault : aigw_strerror(err));
 
     default:
         return cli_fail(cli, cli_exit_of(err), NULL, "cannot book the %s: %s",
@@ -130,6 +129,39 @@ answer_row(cli_t *cli, const aigw_row_t *row, int booked)
                  " nothing was changed", row->time_ms ? time
                                                       : "another time");
     }
+}
+
+
+/* What the audit log is told: of the project, or of the call. */
+static cli_exit_t
+note(const cli_t *cli, const aigw_row_t *row)
+{
+    int          refund = row->settled == AIGW_SETTLED_REFUND;
+    char         id[AIGW_ROW_ID_TEXT_LEN + 1], name[AIGW_NAME_MAX + 1];
+    cJSON       *after = cJSON_CreateObject();
+    uint64_t     of;
+    cli_exit_t   code;
+
+    aigw_record_format_id(row->id, id);
+    cli_add_text(after, "id", id);
+    cli_add_amount(after, "cost", row->cost_nano);
+
+    if (refund) {
+        name_row(row, name);
+
+    } else {
+        cli_add_text(after, "ref", row->ref);
+        cli_add_text(after, "note", row->note[0] ? row->note : NULL);
+        (void) cli_name_of(cli, AIGW_ACCOUNT_PROJECT, row->project_id, name,
+                           &of);
+    }
+
+    code = cmd_audit_note(cli, aigw_record_kind_name(row->settled),
+                          refund ? "call" : "project",
+                          refund ? 0 : row->project_id, name, after);
+    cJSON_Delete(after);
+
+    return code;
 }
 
 
@@ -166,7 +198,7 @@ book(cli_t *cli, aigw_row_t *row)
 
     answer_row(cli, row, err == AIGW_OK);
 
-    return CLI_OK;
+    return err == AIGW_OK ? note(cli, row) : CLI_OK;
 }
 
 

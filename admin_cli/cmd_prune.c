@@ -11,7 +11,7 @@
 
 #include "aigw_store_prune.h"
 #include "aigw_time.h"
-#include "cli.h"
+#include "cmd_audit.h"
 
 
 #define ID_MS          6              /* bytes of time in an id */
@@ -116,12 +116,30 @@ check(const cli_t *cli, int64_t before_ms, const char *before)
 }
 
 
+/* Of what went, also before an end that was not planned. */
+static cli_exit_t
+note(const cli_t *cli, const aigw_prune_t *prune, const char *before)
+{
+    cJSON       *after = cJSON_CreateObject();
+    cli_exit_t   code;
+
+    cli_add_text(after, "before", before);
+    cli_add_count(after, "rows", (int64_t) prune->rows);
+    cli_add_amount(after, "cost", prune->cost_nano);
+    code = prune->done || prune->rows > 0
+           ? cmd_audit_note(cli, "prune", "store", 0, "", after) : CLI_OK;
+    cJSON_Delete(after);
+
+    return code;
+}
+
+
 cli_exit_t
 cmd_store_prune(cli_t *cli)
 {
     char                 before[AIGW_TIME_LEN + 1];
     aigw_err_t           err;
-    cli_exit_t           code;
+    cli_exit_t           code, noted;
     aigw_prune_t         prune = { 0 };
     aigw_store_stats_t   stats;
 
@@ -136,8 +154,10 @@ cmd_store_prune(cli_t *cli)
     cli_report(cli);
 
     code = prune_all(cli, &prune);
-    if (code != CLI_OK) {
-        return code;
+    noted = note(cli, &prune, before);
+
+    if (code != CLI_OK || noted != CLI_OK) {
+        return code != CLI_OK ? code : noted;
     }
 
     err = aigw_store_stats(cli->store, &stats);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "aigw_seal.h"
-#include "cli.h"
+#include "cmd_audit.h"
 
 
 #define WORKERS_GROUP  "www-data"
@@ -69,12 +69,18 @@ init(cli_t *cli, const char *path, gid_t gid,
     err = aigw_store_init(path, gid, bootstrap, fault);
 
     if (err == AIGW_OK) {
-        err = aigw_store_open(path, 0, &cli->store, fault);
+        err = aigw_store_open(path, AIGW_STORE_CONTROL_WRITE, &cli->store,
+                              fault);
     }
 
-    return err == AIGW_OK ? CLI_OK
-           : cli_fail(cli, cli_exit_of(err), NULL, "%s",
-                      fault[0] != '\0' ? fault : aigw_strerror(err));
+    if (err != AIGW_OK) {
+        return cli_fail(cli, cli_exit_of(err), NULL, "%s",
+                        fault[0] != '\0' ? fault : aigw_strerror(err));
+    }
+
+    cli_act_as_shell(cli);
+
+    return cmd_audit_note(cli, "create", "store", 0, path, NULL);
 }
 
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "aigw_store_audit_internal.h"
 
 
@@ -137,7 +139,7 @@ check_record(const aigw_db_cursor_t *cur, aigw_audit_check_t *check,
     }
 
     if (audit.seq != check->records + 1
-        || memcmp(hash, audit.hash, sizeof(hash)) != 0)
+        || CRYPTO_memcmp(hash, audit.hash, sizeof(hash)) != 0)
     {
         return AIGW_AUDIT_CHANGED;
     }
@@ -161,7 +163,7 @@ check_end(aigw_db_txn_t *txn, aigw_audit_check_t *check)
     corrupt = txn->err == AIGW_ECORRUPT;
 
     if (corrupt || (seq == check->records
-                    && memcmp(hash, check->hash, sizeof(hash)) != 0))
+                    && CRYPTO_memcmp(hash, check->hash, sizeof(hash)) != 0))
     {
         txn->err = corrupt ? AIGW_OK : txn->err;
         check->fault = AIGW_AUDIT_OTHER_END;

@@ -12,12 +12,12 @@
  * and of sub-keys what is sealed by the key file, which does not go along: no
  * secret. A user's role is its name; format 1 had the boolean "admin".
  *
- * Not in it: the store's id, accounts that make sub-keys or read logs, numbers
- * of rows, indices, roll-ups (rows and closings have all of these), watermarks
- * (of journals that are drained), passwords and tickets: who logs in gets a new
- * password first. Sums are, to be compared with the rows; `end` has the number
- * of lines before it and their CRC-32C. So an export of what was imported is
- * the same text.
+ * Not in it: the audit log, the store's id, accounts that make sub-keys or read
+ * logs, numbers of rows, indices, roll-ups (rows and closings have all of
+ * these), watermarks (of journals that are drained), passwords and tickets: who
+ * logs in gets a new password first. Sums are, to be compared with the rows;
+ * `end` has the number of lines before it and their CRC-32C. So an export of
+ * what was imported is the same text.
  */
 
 #ifndef AIGW_STORE_EXPORT_H

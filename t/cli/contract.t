@@ -58,12 +58,15 @@ my %contract = (
         their_cost difference percent)],
     explain => [qw(target now binds binds_of would_hold would_limit rules
         accounts)],
+    'audit list' => [qw(seq time actor from action object object_id name
+        before after)],
+    'audit verify' => [qw(records sound fault seq head)],
     top => [qw(id time age_ms user project key user_id project_id key_id tag
         model route stream state held text_bytes prompt_tokens
         completion_tokens journal)],
 );
 
-my @listed = qw(user project key setting price model upstream log);
+my @listed = qw(user project key setting price model upstream log audit);
 my %kind;
 
 $kind{$_} = 'amount' for qw(quota spent held remaining cost hold prompt
@@ -117,7 +120,7 @@ my %form = (
     time => qr/^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"$/,
     id => qr/^[1-9]\d*$/, count => qr/^\d+$/, number => qr/^-?\d+(\.\d+)?$/,
     switch => qr/^(?:true|false)$/, words => qr/^\[(?:"|\]$)/,
-    object => qr/^\{/, objects => qr/^\[(?:\{|\]$)/,
+    object => qr/^\{/, members => qr/^\{/, objects => qr/^\[(?:\{|\]$)/,
 );
 
 # JSON::PP cannot tell a number with a point from a string once it is decoded.
@@ -216,6 +219,18 @@ sub dry_run {
     return $answer;
 }
 
+# Which store a command that writes tells of itself; a backup changes none.
+my %told = ('store init' => "$dir/example", 'store import' => "$dir/example2",
+    'store backup' => undef);
+
+sub last_record {
+    my ($store) = @_;
+
+    return undef if !-e "$store/control";
+    return json('audit', 'list', '--limit', '1', '--store', $store)
+        ->{items}[0];
+}
+
 my $tree = json('help');
 my %seen;
 
@@ -241,6 +256,8 @@ for my $command (@{ $tree->{commands} }) {
             "$name changes nothing: exit 2");
     }
 
+    my $store = exists $told{$name} ? $told{$name} : $ENV{AIGW_STORE};
+    my $last = $command->{writes} && $store ? last_record($store) : undef;
     my $endless = $name =~ /^(?:log tail|serve)$/;
     my $r = aigw({ shell => ($endless ? 'exec ' : '') . "$example --json",
         seconds => $endless ? 0.5 : 0 });
@@ -256,6 +273,15 @@ for my $command (@{ $tree->{commands} }) {
         is(scalar @rows, 4, "$name: one object a line");
         check_thing($_, $contract{$name}, $name) for @rows;
         next;
+    }
+
+    if ($command->{writes} && $store) {
+        my $record = last_record($store);
+
+        ok($record && $record->{seq} > ($last ? $last->{seq} : 0),
+            "M26 $name: stands in the audit log");
+        is("$record->{via} $record->{actor}", 'shell ' . getpwuid($<),
+            '... with who it was');
     }
 
     my $answer = eval { JSON::PP->new->utf8->decode($r->{out}) };
