@@ -213,7 +213,7 @@ static const struct {
     { AIGW_SETTING_MAX_OUTPUT, check_max_output,
       TEXT(AIGW_ASSUMED_OUTPUT) },
     { CLI_SETTING_ADMIN_URL, check_url, NULL },
-    { CLI_SETTING_SIGNUP, check_signup, "closed" },
+    { CLI_SETTING_SIGNUP, check_signup, "invite" },
     { CLI_SETTING_SIGNUP_QUOTA, check_signup_quota, "100" },
     { CLI_SETTING_TOKEN_MINUTES, check_token_minutes, "1440" }
 };

@@ -52,6 +52,7 @@ typedef struct {
     const char  *without;             /* options that are not offered */
     void       (*handler)(serve_request_t *r);
     const char  *summary;             /* of a handler */
+    int          origin;              /* errors are in its words: ORIGIN.md */
 } serve_route_t;
 
 
@@ -74,6 +75,7 @@ struct serve_request_s {
     char                   *body;     /* ends with NUL */
     size_t                  body_len;
     unsigned                too_large:1;
+    unsigned                origin:1; /* of the path's routes */
     unsigned                locked:1;
     char                    from[SERVE_FROM_MAX + 1];   /* address */
     cJSON                  *json;     /* the body */
@@ -205,6 +207,11 @@ serve_try_t serve_check_password(serve_request_t *r, const char *name,
 int serve_begin_session(serve_request_t *r, const aigw_login_t *login,
     serve_session_t *session);
 
+/* Hashes a new one, without an open store. 0: wait_ms says when to try again, or
+   is 0: it is answered. */
+int serve_hash_password(serve_request_t *r, const char *text,
+    aigw_password_t *password, int64_t *wait_ms);
+
 /* serve_login.c: handlers that begin and end sessions. */
 void serve_retry_after(serve_request_t *r, int64_t wait_ms);
 void serve_login(serve_request_t *r);
@@ -212,6 +219,41 @@ void serve_login_link(serve_request_t *r);
 void serve_logout(serve_request_t *r);
 void serve_me(serve_request_t *r);
 void serve_me_password(serve_request_t *r);
+
+/* With {"cookie":true} in r->json the token goes into the cookie. Cleanses
+   session. */
+void serve_answer_session(serve_request_t *r, serve_session_t *session);
+/* The body with these members and no others, into r->json; 0: it is
+   answered. */
+int serve_parse_members(serve_request_t *r, const char *members);
+
+/* serve_register.c: accounts that people make themselves. */
+typedef enum {
+    SERVE_REGISTER_OK,
+    SERVE_REGISTER_LATER,             /* wait_ms says when */
+    SERVE_REGISTER_CLOSED,
+    SERVE_REGISTER_NO_INVITE,         /* and one is needed */
+    SERVE_REGISTER_BAD_INVITE,
+    SERVE_REGISTER_TAKEN,
+    SERVE_REGISTER_NO_STORE           /* it is answered */
+} serve_register_t;
+
+/* As serve_try_login; name and password are known to be of their forms.
+   invite: or NULL. */
+serve_register_t serve_try_register(serve_request_t *r, const char *name,
+    const char *password, const char *invite, serve_session_t *session);
+void serve_register(serve_request_t *r);
+
+/* serve_origin.c, serve_origin_login.c: the origin's API. */
+/* An error in its words. */
+void serve_origin_fail(serve_request_t *r, unsigned status, const char *code,
+    const char *message);
+void serve_origin_register(serve_request_t *r);
+void serve_origin_login(serve_request_t *r);
+void serve_origin_init(serve_request_t *r);
+void serve_origin_create(serve_request_t *r);
+void serve_origin_list(serve_request_t *r);
+void serve_origin_stats(serve_request_t *r);
 
 /* serve_throttle.c: how often who may try. */
 /* Milliseconds to wait; 0: try now. */

@@ -57,6 +57,11 @@ serve_fail(serve_request_t *r, unsigned status, const char *code,
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
 
+    if (r->origin) {
+        serve_origin_fail(r, status, code, message);
+        return;
+    }
+
     answer = cJSON_CreateObject();
     error = cJSON_AddObjectToObject(answer, "error");
     cli_add_text(error, "code", code);
@@ -244,12 +249,14 @@ serve_on_request(void *ctx, struct MHD_Connection *connection,
         return MHD_YES;
     }
 
-    if (r->too_large) {
-        serve_fail(r, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", NULL, NULL,
-                   "a body has at most %d bytes", SERVE_BODY_MAX);
+    if (serve_find_route(r)) {
+        if (r->too_large) {
+            serve_fail(r, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", NULL, NULL,
+                       "a body has at most %d bytes", SERVE_BODY_MAX);
 
-    } else if (serve_find_route(r)) {
-        serve_run(r);
+        } else {
+            serve_run(r);
+        }
     }
 
     return send_answer(r);

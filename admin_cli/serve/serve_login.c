@@ -39,8 +39,8 @@ set_cookie(serve_request_t *r, const char *token, int64_t seconds)
 
 /* With {"cookie":true} the token goes into the cookie, where no script of a page
    reads it; else into the answer. */
-static void
-answer_session(serve_request_t *r, serve_session_t *session)
+void
+serve_answer_session(serve_request_t *r, serve_session_t *session)
 {
     int     cookie;
     cJSON  *answer = cJSON_CreateObject();
@@ -93,8 +93,8 @@ fail_try(serve_request_t *r, serve_try_t result, int64_t wait_ms)
 
 
 /* Body with these members and perhaps "cookie", and no others. */
-static int
-parse_members(serve_request_t *r, const char *members)
+int
+serve_parse_members(serve_request_t *r, const char *members)
 {
     const cJSON  *item;
 
@@ -122,7 +122,7 @@ parse_members(serve_request_t *r, const char *members)
 static int
 end_body(serve_request_t *r)
 {
-    return parse_members(r, "");
+    return serve_parse_members(r, "");
 }
 
 
@@ -130,7 +130,7 @@ end_body(serve_request_t *r)
 static int
 hash_password(serve_request_t *r, const char *password, aigw_password_t *hash)
 {
-    aigw_err_t  err;
+    int64_t  wait_ms;
 
     if (aigw_password_check(cli_str(password)) != AIGW_OK) {
         serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "password", NULL,
@@ -139,19 +139,15 @@ hash_password(serve_request_t *r, const char *password, aigw_password_t *hash)
         return 0;
     }
 
-    if (!serve_kdf_enter()) {
-        fail_try(r, SERVE_TRY_LATER, 1000);
-        return 0;
+    if (serve_hash_password(r, password, hash, &wait_ms)) {
+        return 1;
     }
 
-    err = aigw_password_hash(cli_str(password), hash);
-    serve_kdf_leave();
-
-    if (err != AIGW_OK) {
-        serve_fail_store(r);
+    if (wait_ms > 0) {
+        fail_try(r, SERVE_TRY_LATER, wait_ms);
     }
 
-    return err == AIGW_OK;
+    return 0;
 }
 
 
@@ -182,7 +178,7 @@ serve_login(serve_request_t *r)
     serve_try_t       result;
     serve_session_t   session;
 
-    if (!parse_members(r, "name,password,cookie")) {
+    if (!serve_parse_members(r, "name,password,cookie")) {
         return;
     }
 
@@ -196,7 +192,7 @@ serve_login(serve_request_t *r)
     result = serve_try_login(r, name, password, &session);
 
     if (result == SERVE_TRY_OK) {
-        answer_session(r, &session);
+        serve_answer_session(r, &session);
 
     } else {
         fail_try(r, result, session.wait_ms);
@@ -261,7 +257,7 @@ serve_login_link(serve_request_t *r)
     aigw_password_t   hash = { 0 };
     serve_session_t   session = { 0 };
 
-    if (!parse_members(r, "token,password,cookie")) {
+    if (!serve_parse_members(r, "token,password,cookie")) {
         return;
     }
 
@@ -293,7 +289,7 @@ serve_login_link(serve_request_t *r)
     }
 
     if (serve_begin_session(r, &login, &session)) {
-        answer_session(r, &session);
+        serve_answer_session(r, &session);
 
     } else {
         serve_fail_store(r);
@@ -357,7 +353,7 @@ serve_me_password(serve_request_t *r)
     serve_try_t    result;
     aigw_login_t   login;
 
-    if (!parse_members(r, "old_password,password")) {
+    if (!serve_parse_members(r, "old_password,password")) {
         return;
     }
 

@@ -128,6 +128,8 @@ serve_find_route(serve_request_t *r)
             continue;
         }
 
+        r->origin = route->origin != 0;
+
         if (strcmp(route->method, method) == 0) {
             memcpy(r->param, param, sizeof(param));
             r->route = route;

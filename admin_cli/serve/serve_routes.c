@@ -11,19 +11,22 @@
 #define CREATED                MHD_HTTP_CREATED
 
 #define GET(path, roles, noun, verb, without)                                 \
-    { "GET", API path, roles, OK, noun, verb, without, NULL, NULL }
+    { "GET", API path, roles, OK, noun, verb, without, NULL, NULL, 0 }
 #define ADD(path, roles, noun, verb, without)                                 \
-    { "POST", API path, roles, CREATED, noun, verb, without, NULL, NULL }
+    { "POST", API path, roles, CREATED, noun, verb, without, NULL, NULL, 0 }
 #define DO(path, roles, noun, verb, without)                                  \
-    { "POST", API path, roles, OK, noun, verb, without, NULL, NULL }
+    { "POST", API path, roles, OK, noun, verb, without, NULL, NULL, 0 }
 #define SET(path, roles, noun, verb, without)                                 \
-    { "PATCH", API path, roles, OK, noun, verb, without, NULL, NULL }
+    { "PATCH", API path, roles, OK, noun, verb, without, NULL, NULL, 0 }
 #define PUT(path, roles, noun, verb, without)                                 \
-    { "PUT", API path, roles, OK, noun, verb, without, NULL, NULL }
+    { "PUT", API path, roles, OK, noun, verb, without, NULL, NULL, 0 }
 #define DELETE(path, roles, noun, verb)                                       \
-    { "DELETE", API path, roles, OK, noun, verb, NULL, NULL, NULL }
+    { "DELETE", API path, roles, OK, noun, verb, NULL, NULL, NULL, 0 }
 #define HANDLER(method, path, roles, handler, summary)                        \
-    { method, path, roles, OK, NULL, NULL, NULL, handler, summary }
+    { method, path, roles, OK, NULL, NULL, NULL, handler, summary, 0 }
+
+#define ORIGIN(method, path, roles, noun, verb, handler, summary)             \
+    { method, path, roles, OK, noun, verb, NULL, handler, summary, 1 }
 
 #define ADMIN    SERVE_ADMIN
 #define READERS  SERVE_READERS
@@ -37,6 +40,8 @@ const serve_route_t  serve_routes[] = {
             "log in by name and password"),
     HANDLER("POST", API "/login/link", SERVE_ANYONE, serve_login_link,
             "log in by a one-time link"),
+    HANDLER("POST", API "/register", SERVE_ANYONE, serve_register,
+            "make oneself an account"),
     HANDLER("POST", API "/logout", USERS, serve_logout,
             "end all sessions of this account"),
     HANDLER("GET", API "/me", USERS, serve_me, "who is calling"),
@@ -101,5 +106,18 @@ const serve_route_t  serve_routes[] = {
         "key,project,model,max-tokens,prompt-tokens"),
     GET("/store", READERS, "store", "stats", NULL),
 
-    { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
+    ORIGIN("POST", "/register", SERVE_ANYONE, NULL, NULL,
+           serve_origin_register, "make oneself an account"),
+    ORIGIN("POST", "/login", SERVE_ANYONE, NULL, NULL, serve_origin_login,
+           "log in, by OAuth2's password form"),
+    ORIGIN("POST", "/admin/init", SERVE_ANYONE, NULL, NULL, serve_origin_init,
+           "the first admin, by the token of `aigw store init`"),
+    ORIGIN("POST", "/project/create", OWNERS, "project", "create",
+           serve_origin_create, "make a project and its key"),
+    ORIGIN("GET", "/project/list", USERS, "project", "list",
+           serve_origin_list, "all projects"),
+    ORIGIN("GET", "/stats/usage", USERS, "usage", "show", serve_origin_stats,
+           "calls and tokens from day to day"),
+
+    { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0 }
 };

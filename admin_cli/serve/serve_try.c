@@ -172,3 +172,27 @@ serve_try_login(serve_request_t *r, const char *name, const char *password,
 
     return begun ? SERVE_TRY_OK : SERVE_TRY_NO_STORE;
 }
+
+
+int
+serve_hash_password(serve_request_t *r, const char *text,
+    aigw_password_t *password, int64_t *wait_ms)
+{
+    aigw_err_t  err;
+
+    *wait_ms = 1000;
+
+    if (!serve_kdf_enter()) {
+        return 0;
+    }
+
+    err = aigw_password_hash(cli_str(text), password);
+    serve_kdf_leave();
+
+    if (err != AIGW_OK) {
+        *wait_ms = 0;
+        serve_fail_store(r);
+    }
+
+    return err == AIGW_OK;
+}

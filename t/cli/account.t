@@ -222,7 +222,7 @@ is(enter('bootstrap', $made->{bootstrap_token}, 'admin'), 'not found',
 
 # --- settings ---
 
-my %default = (signup => 'closed', signup_quota => '100',
+my %default = (signup => 'invite', signup_quota => '100',
     token_minutes => '1440', max_output => '32768');
 my %setting = map { $_->{name} => $_ } @{ json('setting', 'list')->{items} };
 
