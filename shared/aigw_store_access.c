@@ -4,6 +4,7 @@
  * reader, renewed and reset: no system call, no lock.
  */
 
+#include <stddef.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -124,6 +125,37 @@ read_access(aigw_store_t *store, const uint8_t hash[AIGW_KEY_HASH_LEN],
 }
 
 
+/* As much as there is: lists that are full, and secrets as long as can be, are
+   most of a record, and hardly ever there. */
+static void
+copy_access(aigw_access_t *to, const aigw_access_t *from)
+{
+    memcpy(to, from, offsetof(aigw_access_t, project_models)
+                     + strlen(from->project_models) + 1);
+    copy_text(to->key_models, from->key_models);
+}
+
+_Static_assert(sizeof(aigw_access_t)
+               < offsetof(aigw_access_t, project_models)
+                 + 2 * (AIGW_MODELS_MAX + 1) + sizeof(uint64_t),
+               "nothing stands behind the two lists");
+
+
+static void
+copy_upstream(aigw_upstream_t *to, const aigw_upstream_t *from)
+{
+    memcpy(to, from, offsetof(aigw_upstream_t, sealed) + from->sealed_len);
+    to->log_user = from->log_user;
+    to->log_sealed_len = from->log_sealed_len;
+    memcpy(to->log_sealed, from->log_sealed, from->log_sealed_len);
+}
+
+_Static_assert(sizeof(aigw_upstream_t)
+               < offsetof(aigw_upstream_t, log_user) + sizeof(uint64_t)
+                 + sizeof(uint16_t) + AIGW_SEALED_MAX + sizeof(uint64_t),
+               "nothing stands behind a log's token");
+
+
 aigw_err_t
 aigw_store_find_access(aigw_store_t *store,
     const uint8_t hash[AIGW_KEY_HASH_LEN], aigw_access_t *access)
@@ -136,7 +168,7 @@ aigw_store_find_access(aigw_store_t *store,
     entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_ACCESS, key, 0);
 
     if (entry != NULL) {
-        *access = entry->value.access;
+        copy_access(access, &entry->value.access);
         return AIGW_OK;
     }
 
@@ -150,7 +182,7 @@ aigw_store_find_access(aigw_store_t *store,
                                  version);
 
     if (entry != NULL) {
-        entry->value.access = *access;
+        copy_access(&entry->value.access, access);
     }
 
     return AIGW_OK;
@@ -297,7 +329,7 @@ aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
     entry = aigw_store_cache_find(store, AIGW_STORE_CACHED_UPSTREAM, name, 0);
 
     if (entry != NULL) {
-        *upstream = entry->value.upstream;
+        copy_upstream(upstream, &entry->value.upstream);
         return AIGW_OK;
     }
 
@@ -321,12 +353,12 @@ aigw_store_find_upstream(aigw_store_t *store, aigw_str_t name,
         return err;
     }
 
-    *upstream = result;
+    copy_upstream(upstream, &result);
     entry = aigw_store_cache_put(store, AIGW_STORE_CACHED_UPSTREAM, name,
                                  version);
 
     if (entry != NULL) {
-        entry->value.upstream = result;
+        copy_upstream(&entry->value.upstream, &result);
     }
 
     return AIGW_OK;

@@ -60,15 +60,14 @@ aigw_store_cache_find(aigw_store_t *store, aigw_store_cached_kind_t kind,
 }
 
 
-/* Where key stands, if stale, else what is stale, else whose turn it is. */
+/* Where key stands, if stale, else the first that is stale, for it is the first
+   to be looked at, else whose turn it is. */
 static aigw_store_cached_t *
 choose(aigw_store_cache_t *cache, aigw_store_cached_t *set,
     aigw_store_cached_kind_t kind, aigw_str_t key, uint64_t version)
 {
     unsigned              i;
-    aigw_store_cached_t  *chosen;
-
-    chosen = &set[cache->turn++ % CACHE_WAYS];
+    aigw_store_cached_t  *chosen = NULL;
 
     for (i = 0; i < CACHE_WAYS; i++) {
         if (set[i].kind == kind && set[i].len == key.len
@@ -77,12 +76,12 @@ choose(aigw_store_cache_t *cache, aigw_store_cached_t *set,
             return &set[i];
         }
 
-        if (set[i].version != version) {
+        if (chosen == NULL && set[i].version != version) {
             chosen = &set[i];
         }
     }
 
-    return chosen;
+    return chosen != NULL ? chosen : &set[cache->turn++ % CACHE_WAYS];
 }
 
 
