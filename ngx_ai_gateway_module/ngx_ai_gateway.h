@@ -55,6 +55,14 @@ typedef enum {
 } ngx_ai_gateway_state_e;
 
 
+/* Headers that few requests have: a look for one that is not there costs as
+   much as any. */
+#define NGX_AI_GATEWAY_HAS_KEY       0x01     /* where others expect it */
+#define NGX_AI_GATEWAY_HAS_ENCODING  0x02     /* of its body */
+#define NGX_AI_GATEWAY_HAS_ORIGIN    0x04
+#define NGX_AI_GATEWAY_HAS_TAG       0x08
+
+
 /* Facts of one request, of constant size. A pool cleanup keeps it through
    internal redirects, which clear r->ctx. */
 typedef struct {
@@ -121,6 +129,7 @@ typedef struct {
     uint8_t                     verdict;     /* aigw_verdict_t */
     uint8_t                     settled;     /* aigw_settled_t, once ended */
     uint8_t                     mask;        /* of an error's text: see there */
+    uint8_t                     has;         /* NGX_AI_GATEWAY_HAS_TAG, ... */
 
     unsigned                    url_known:1; /* a path of the route table */
     unsigned                    key_known:1;
@@ -155,6 +164,17 @@ typedef struct {
     ((ctx)->route == AIGW_ROUTE_CHAT                                          \
      || (ctx)->route == AIGW_ROUTE_COMPLETIONS                                \
      || (ctx)->route == AIGW_ROUTE_EMBEDDINGS)
+
+
+/* Does s begin with this text, in either case? Nearly always just as it stands
+   here. */
+static ngx_inline ngx_uint_t
+ngx_ai_gateway_begins(const ngx_str_t *s, const char *text, size_t len)
+{
+    return s->len >= len
+           && (ngx_memcmp(s->data, text, len) == 0
+               || ngx_strncasecmp(s->data, (u_char *) text, len) == 0);
+}
 
 
 #define ngx_ai_gateway_amcf(r)                                                \
@@ -327,11 +347,19 @@ ngx_int_t ngx_ai_gateway_send_json(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
-/* The next request header of one of these names (in lower case, an empty one
-   ends them) behind `after`, or the first if that is NULL; NULL if there is
-   none. */
+/* ngx_ai_gateway_headers.c: the client's */
+
+/* Is h of one of these names (in lower case, an empty one ends them)? */
+ngx_uint_t ngx_ai_gateway_header_is(ngx_table_elt_t *h,
+    const ngx_str_t *names);
+
+/* The next request header of one of these names behind `after`, or the first if
+   that is NULL; NULL if there is none. */
 ngx_table_elt_t *ngx_ai_gateway_find_header(ngx_http_request_t *r,
     const ngx_str_t *names, ngx_table_elt_t *after);
+
+/* Which there are: NGX_AI_GATEWAY_HAS_KEY and so on. */
+ngx_uint_t ngx_ai_gateway_rare_headers_of(ngx_http_request_t *r);
 
 /* ngx_ai_gateway_cors.c: browsers */
 
@@ -340,7 +368,8 @@ ngx_int_t ngx_ai_gateway_preflight(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, ngx_str_t *allow);
 
 /* Lets a page of a listed origin read the answer. */
-ngx_int_t ngx_ai_gateway_cors_headers(ngx_http_request_t *r);
+ngx_int_t ngx_ai_gateway_cors_headers(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx);
 
 /* ngx_ai_gateway_models.c: GET /v1/models and /v1/models/{id} */
 ngx_int_t ngx_ai_gateway_model(ngx_http_request_t *r,

@@ -110,6 +110,7 @@ ngx_ai_gateway_create_ctx(ngx_http_request_t *r)
     ctx->request = r;
     ctx->time_ms = ngx_ai_gateway_now_ms();
     ctx->limit = -1;
+    ctx->has = (uint8_t) ngx_ai_gateway_rare_headers_of(r);
 
     journal = ngx_ai_gateway_journal();
 
@@ -134,7 +135,7 @@ ngx_ai_gateway_create_ctx(ngx_http_request_t *r)
 
 /* A body that is plain JSON as far as its headers tell. */
 static ngx_uint_t
-ngx_ai_gateway_is_json(ngx_http_request_t *r)
+ngx_ai_gateway_is_json(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     size_t            len;
     ngx_table_elt_t  *h;
@@ -148,14 +149,15 @@ ngx_ai_gateway_is_json(ngx_http_request_t *r)
     h = r->headers_in.content_type;
 
     if (h != NULL
-        && (h->value.len < len
-            || ngx_strncasecmp(h->value.data, (u_char *) "application/json",
-                               len)
-               != 0
+        && (!ngx_ai_gateway_begins(&h->value, "application/json", len)
             || (h->value.len > len && h->value.data[len] != ';'
                 && h->value.data[len] != ' ')))
     {
         return 0;
+    }
+
+    if (!(ctx->has & NGX_AI_GATEWAY_HAS_ENCODING)) {
+        return 1;
     }
 
     h = NULL;
@@ -280,7 +282,7 @@ ngx_ai_gateway_first_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
                              : ngx_ai_gateway_models(r, ctx, &access);
     }
 
-    if (!ngx_ai_gateway_is_json(r)) {
+    if (!ngx_ai_gateway_is_json(r, ctx)) {
         return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_MEDIA_TYPE, NULL,
                                      NULL);
     }

@@ -18,6 +18,23 @@ static const ngx_str_t  ngx_ai_gateway_up_headers[] = {
 };
 
 
+/* What the module sends up itself. */
+typedef struct {
+    ngx_str_t    key;
+    u_char      *lowcase;
+    ngx_uint_t   hash;                /* of it; 0: not yet known */
+} ngx_ai_gateway_own_header_t;
+
+
+static ngx_ai_gateway_own_header_t  ngx_ai_gateway_own_authorization = {
+    ngx_string("Authorization"), (u_char *) "authorization", 0
+};
+
+static ngx_ai_gateway_own_header_t  ngx_ai_gateway_own_encoding = {
+    ngx_string("Accept-Encoding"), (u_char *) "accept-encoding", 0
+};
+
+
 /* The upstream key opened last: a seal costs more to open than to compare. */
 static struct {
     size_t   sealed_len;
@@ -87,8 +104,8 @@ ngx_ai_gateway_upstream_key(ngx_http_request_t *r, aigw_str_t *secret)
 
 
 static ngx_int_t
-ngx_ai_gateway_push_header(ngx_list_t *list, const char *name,
-    const char *lowcase, ngx_str_t *value)
+ngx_ai_gateway_push_header(ngx_list_t *list, ngx_ai_gateway_own_header_t *own,
+    ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
@@ -97,10 +114,13 @@ ngx_ai_gateway_push_header(ngx_list_t *list, const char *name,
         return NGX_ERROR;
     }
 
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->lowcase_key = (u_char *) lowcase;
-    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    if (own->hash == 0) {
+        own->hash = ngx_hash_key(own->lowcase, own->key.len);
+    }
+
+    h->key = own->key;
+    h->lowcase_key = own->lowcase;
+    h->hash = own->hash;
 #if (nginx_version >= 1023000)
     h->next = NULL;
 #endif
@@ -114,18 +134,26 @@ ngx_ai_gateway_push_header(ngx_list_t *list, const char *name,
 static ngx_int_t
 ngx_ai_gateway_copy_headers(ngx_http_request_t *r, ngx_list_t *list)
 {
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *copy;
 
-    h = NULL;
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
 
-    while ((h = ngx_ai_gateway_find_header(r, ngx_ai_gateway_up_headers, h))) {
+        for (i = 0; i < part->nelts; i++) {
 
-        copy = ngx_list_push(list);
-        if (copy == NULL) {
-            return NGX_ERROR;
+            if (!ngx_ai_gateway_header_is(&h[i], ngx_ai_gateway_up_headers)) {
+                continue;
+            }
+
+            copy = ngx_list_push(list);
+            if (copy == NULL) {
+                return NGX_ERROR;
+            }
+
+            *copy = h[i];
         }
-
-        *copy = *h;
     }
 
     return NGX_OK;
@@ -164,7 +192,7 @@ ngx_ai_gateway_upstream_headers(ngx_http_request_t *r, ngx_list_t *list,
                           sizeof("Bearer ") - 1),
                secret.data, secret.len);
 
-    if (ngx_ai_gateway_push_header(list, "Authorization", "authorization",
+    if (ngx_ai_gateway_push_header(list, &ngx_ai_gateway_own_authorization,
                                    authorization)
         != NGX_OK)
     {
@@ -173,8 +201,8 @@ ngx_ai_gateway_upstream_headers(ngx_http_request_t *r, ngx_list_t *list,
 
     /* what is compressed cannot be metered */
 
-    return ngx_ai_gateway_push_header(list, "Accept-Encoding",
-                                      "accept-encoding", &identity);
+    return ngx_ai_gateway_push_header(list, &ngx_ai_gateway_own_encoding,
+                                      &identity);
 }
 
 

@@ -42,7 +42,7 @@ ngx_ai_gateway_origin_listed(const char *list, ngx_str_t *origin)
 
 /* The request's origin if its pages may read answers, else NULL. */
 static ngx_table_elt_t *
-ngx_ai_gateway_origin(ngx_http_request_t *r)
+ngx_ai_gateway_origin(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     char              list[AIGW_VALUE_MAX + 1];
     aigw_err_t        err;
@@ -54,9 +54,15 @@ ngx_ai_gateway_origin(ngx_http_request_t *r)
         ngx_null_string
     };
 
+    if (!(ctx->has & NGX_AI_GATEWAY_HAS_ORIGIN)
+        || ngx_ai_gateway_store() == NULL)
+    {
+        return NULL;
+    }
+
     h = ngx_ai_gateway_find_header(r, names, NULL);
 
-    if (h == NULL || ngx_ai_gateway_store() == NULL) {
+    if (h == NULL) {
         return NULL;
     }
 
@@ -68,7 +74,7 @@ ngx_ai_gateway_origin(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_ai_gateway_cors_headers(ngx_http_request_t *r)
+ngx_ai_gateway_cors_headers(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_table_elt_t  *h;
 
@@ -76,7 +82,7 @@ ngx_ai_gateway_cors_headers(ngx_http_request_t *r)
     static ngx_str_t  expose = ngx_string("x-request-id, x-should-retry,"
                                           " retry-after");
 
-    h = ngx_ai_gateway_origin(r);
+    h = ngx_ai_gateway_origin(r, ctx);
 
     if (h == NULL) {
         return NGX_OK;
@@ -148,7 +154,7 @@ ngx_ai_gateway_preflight(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 
     /* the rest of the permission is added to every answer */
 
-    if (ngx_ai_gateway_origin(r) != NULL) {
+    if (ngx_ai_gateway_origin(r, ctx) != NULL) {
         asked = ngx_ai_gateway_asked_headers(r);
 
         if (ngx_ai_gateway_add_header(r, "Access-Control-Allow-Methods", allow)

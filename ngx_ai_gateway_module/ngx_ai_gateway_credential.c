@@ -87,9 +87,8 @@ ngx_ai_gateway_bearer(ngx_http_request_t *r)
     h = r->headers_in.authorization;
 
     if (h == NULL || h->value.len < sizeof("Bearer ")
-        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ",
-                           sizeof("Bearer ") - 1)
-           != 0)
+        || !ngx_ai_gateway_begins(&h->value, "Bearer ",
+                                  sizeof("Bearer ") - 1))
     {
         return token;
     }
@@ -149,7 +148,9 @@ ngx_ai_gateway_authenticate(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_NO_KEY, NULL, NULL);
     }
 
-    if (ngx_ai_gateway_other_key(r, token)) {
+    if ((ctx->has & NGX_AI_GATEWAY_HAS_KEY)
+        && ngx_ai_gateway_other_key(r, token))
+    {
         return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_TWO_KEYS, NULL,
                                      NULL);
     }

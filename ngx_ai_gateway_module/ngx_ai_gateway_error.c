@@ -30,54 +30,6 @@ ngx_ai_gateway_add_header(ngx_http_request_t *r, const char *name,
 }
 
 
-static ngx_uint_t
-ngx_ai_gateway_header_is(ngx_table_elt_t *h, const ngx_str_t *name)
-{
-    for ( ; name->len; name++) {
-
-        /* some modules add a header without its name in lower case */
-
-        if (h->key.len == name->len
-            && (h->lowcase_key != NULL
-                ? ngx_memcmp(h->lowcase_key, name->data, name->len) == 0
-                : ngx_strncasecmp(h->key.data, name->data, name->len) == 0))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-ngx_table_elt_t *
-ngx_ai_gateway_find_header(ngx_http_request_t *r, const ngx_str_t *names,
-    ngx_table_elt_t *after)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (after != NULL) {
-                after = (after == &h[i]) ? NULL : after;
-                continue;
-            }
-
-            if (ngx_ai_gateway_header_is(&h[i], names)) {
-                return &h[i];
-            }
-        }
-    }
-
-    return NULL;
-}
-
-
 ngx_int_t
 ngx_ai_gateway_error_headers(ngx_http_request_t *r, aigw_verdict_t verdict)
 {

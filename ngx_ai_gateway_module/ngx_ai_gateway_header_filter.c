@@ -102,7 +102,7 @@ ngx_ai_gateway_add_own(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         }
     }
 
-    return ngx_ai_gateway_cors_headers(r);
+    return ngx_ai_gateway_cors_headers(r, ctx);
 }
 
 
@@ -206,10 +206,7 @@ ngx_ai_gateway_type_is(ngx_http_request_t *r, const char *type)
 
     len = ngx_strlen(type);
 
-    return r->headers_out.content_type.len >= len
-           && ngx_strncasecmp(r->headers_out.content_type.data,
-                              (u_char *) type, len)
-              == 0
+    return ngx_ai_gateway_begins(&r->headers_out.content_type, type, len)
            && (r->headers_out.content_type.len == len
                || r->headers_out.content_type.data[len] == ';'
                || r->headers_out.content_type.data[len] == ' ');

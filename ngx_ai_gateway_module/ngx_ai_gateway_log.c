@@ -173,7 +173,8 @@ ngx_ai_gateway_row_flags(ngx_ai_gateway_ctx_t *ctx)
 
 /* The tag that the caller gave, without what could break a line of a log. */
 static void
-ngx_ai_gateway_copy_tag(ngx_http_request_t *r, char *tag)
+ngx_ai_gateway_copy_tag(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
+    char *tag)
 {
     size_t            i, len;
     u_char            c;
@@ -184,7 +185,8 @@ ngx_ai_gateway_copy_tag(ngx_http_request_t *r, char *tag)
         ngx_null_string
     };
 
-    h = ngx_ai_gateway_find_header(r, names, NULL);
+    h = (ctx->has & NGX_AI_GATEWAY_HAS_TAG)
+        ? ngx_ai_gateway_find_header(r, names, NULL) : NULL;
 
     if (h == NULL) {
         return;
@@ -229,7 +231,7 @@ ngx_ai_gateway_fill_row(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     row->cost_nano = ctx->cost_nano;
 
     ngx_memcpy(row->model, ctx->model, sizeof(row->model));
-    ngx_ai_gateway_copy_tag(r, row->tag);
+    ngx_ai_gateway_copy_tag(r, ctx, row->tag);
 }
 
 
