@@ -107,29 +107,65 @@ rehash(serve_request_t *r, const char *password, aigw_login_t *login)
 }
 
 
+/* The one who asks has a place to hash at. */
+static serve_try_t
+verify(serve_request_t *r, const char *name, const char *password,
+    aigw_login_t *login)
+{
+    if (aigw_password_verify(cli_str(password), &login->password) == AIGW_OK) {
+        rehash(r, password, login);
+        return SERVE_TRY_OK;
+    }
+
+    serve_throttle_fail(name, r->from);
+
+    return SERVE_TRY_WRONG;
+}
+
+
 serve_try_t
 serve_check_password(serve_request_t *r, const char *name, const char *password,
     aigw_login_t *login)
 {
-    aigw_err_t  err;
+    serve_try_t  result;
 
     if (!serve_kdf_enter()) {
         return SERVE_TRY_LATER;
     }
 
-    err = aigw_password_verify(cli_str(password), &login->password);
+    result = verify(r, name, password, login);
+    serve_kdf_leave();
 
-    if (err == AIGW_OK) {
-        rehash(r, password, login);
+    return result;
+}
+
+
+/* Who finds no place to hash at does not come as far as the store: a flood of
+   tries takes nothing from others. */
+static serve_try_t
+try_password(serve_request_t *r, const char *name, const char *password,
+    serve_session_t *session, aigw_login_t *login)
+{
+    serve_try_t  result = SERVE_TRY_NO_STORE;
+
+    session->wait_ms = serve_throttle_check(name, r->from);
+
+    if (session->wait_ms > 0) {
+        return SERVE_TRY_LATER;
+    }
+
+    if (!serve_kdf_enter()) {
+        session->wait_ms = 1000;
+        return SERVE_TRY_LATER;
+    }
+
+    if (look_up(r, name, &session->user, login)) {
+        result = verify(r, name, password, login);
     }
 
     serve_kdf_leave();
 
-    if (err != AIGW_OK) {
-        serve_throttle_fail(name, r->from);
-    }
-
-    return err == AIGW_OK ? SERVE_TRY_OK : SERVE_TRY_WRONG;
+    return result;
 }
 
 
@@ -142,18 +178,7 @@ serve_try_login(serve_request_t *r, const char *name, const char *password,
     aigw_login_t  login;
 
     memset(session, 0, sizeof(serve_session_t));
-    session->wait_ms = serve_throttle_check(name, r->from);
-
-    if (session->wait_ms > 0) {
-        return SERVE_TRY_LATER;
-    }
-
-    if (!look_up(r, name, &session->user, &login)) {
-        return SERVE_TRY_NO_STORE;
-    }
-
-    session->wait_ms = 1000;
-    result = serve_check_password(r, name, password, &login);
+    result = try_password(r, name, password, session, &login);
 
     if (result == SERVE_TRY_OK && !session->user.enabled) {
         return SERVE_TRY_DISABLED;
