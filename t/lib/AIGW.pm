@@ -157,12 +157,18 @@ sub cli ($self, @args) {
 }
 
 
-# A new key may be printed once, where it is created.
+# A new key may be printed once, where it is created, and what stands for a
+# login in as many forms as its answer has.
 sub keep_key ($self, $out, $text) {
-    return if $out !~ /"key":\s*"(aigw_\w+)"/;
+    if ($out =~ /"key":\s*"(aigw_\w+)"/) {
+        $self->{secrets}{"client key $1"} = $1;
+        $$text =~ s/\Q$1/(shown once)/;
+    }
 
-    $self->{secrets}{"client key $1"} = $1;
-    $$text =~ s/\Q$1/(shown once)/;
+    if ($out =~ /"(token|bootstrap_token)":\s*"(\w{20,})"/) {
+        $self->{secrets}{"$1 $2"} = $2;
+        $$text =~ s/\Q$2/(shown once)/g;
+    }
 }
 
 
