@@ -6,6 +6,7 @@
 #include "cli_table.h"
 #include "cmd_audit.h"
 #include "cmd_login.h"
+#include "cmd_subkey.h"
 
 
 const cli_option_t  cli_globals[] = {
@@ -290,20 +291,67 @@ const cli_command_t  cli_commands[] = {
       LIST(MUST("url", CLI_TEXT, "U", "where it is; https, but for loopback"),
            OPT("key-file", CLI_TEXT, "F", "its key (else asked for: stdin)"),
            OPT("log-token-file", CLI_TEXT, "F", "access token, for reconcile"),
-           OPT("log-user", CLI_TEXT, "ID", "the number of that account")),
+           OPT("log-user", CLI_TEXT, "ID", "the number of that account"),
+           OPT("driver", CLI_CHOICE, "none|newapi|seed",
+               "how sub-keys are made there (none)"),
+           OPT("master-token-file", CLI_TEXT, "F",
+               "access token, for sub-keys (that of the log)"),
+           OPT("master-user", CLI_TEXT, "ID", "the number of that account"),
+           OPT("group", CLI_ANY, "G", "of sub-keys there (the account's)"),
+           OPT("quota-per-unit", CLI_TOKENS, "N", "there (500000)")),
       "keep an upstream's URL and key, sealed",
       "aigw upstream set 4sapi --url https://4sapi.com --key-file key.txt",
       UPSTREAM_FIELDS, NULL, NULL, 0 },
 
     { "upstream", "list", cmd_upstream_list, CLI_NEEDS_STORE,
       NULL, LIST(PAGE), "all upstreams by name, never their keys",
-      "aigw upstream list", UPSTREAM_FIELDS, NULL, NULL, 1 },
+      "aigw upstream list", UPSTREAM_FIELDS, NULL, UPSTREAM_COLUMNS, 1 },
 
     { "upstream", "test", cmd_upstream_test, CLI_NEEDS_WRITE,
       LIST(ARG("NAME", CLI_TEXT, "of the upstream")), NULL,
       "ask it for its models, and learn them",
       "aigw upstream test 4sapi", "name,url,models,learnt,duration_ms",
       NULL, NULL, 0 },
+
+    { "upstream", "orphans", cmd_upstream_orphans, CLI_NEEDS_WRITE,
+      LIST(MAYBE("NAME", CLI_TEXT, "of one upstream (all)")),
+      LIST(FLAG("retire", "take them away there"),
+           OPT("forget", CLI_TEXT, "SUBKEY", "it is known to be gone there")),
+      "sub-keys that are, or may be, there and that nothing uses",
+      "aigw upstream orphans 4sapi --retire --yes", SUBKEY_FIELDS ",there",
+      NULL, ORPHAN_COLUMNS, 1 },
+
+    { "subkey", "create", cmd_subkey_create, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      NULL,
+      LIST(MUST("project", CLI_TEXT, "P", "whose calls go up under it"),
+           LIMITS_THERE, ABSENT),
+      "make a project a key of its own at the upstream",
+      "aigw subkey create --project demo --quota 10", SUBKEY_FIELDS, NULL,
+      NULL, 0 },
+
+    { "subkey", "list", cmd_subkey_list, CLI_NEEDS_STORE,
+      NULL, LIST(PROJECT, PAGE), "all that the store knows of, by name",
+      "aigw subkey list", SUBKEY_FIELDS, NULL, SUBKEY_COLUMNS, 1 },
+
+    { "subkey", "show", cmd_subkey_show, CLI_NEEDS_STORE,
+      NULL,
+      LIST(MUST("project", CLI_TEXT, "P", "whose"),
+           OPT("upstream", CLI_TEXT, "U", "where (the only one)")),
+      "the active one of a project; never the key itself",
+      "aigw subkey show --project demo", SUBKEY_FIELDS, NULL, NULL, 0 },
+
+    { "subkey", "rotate", cmd_subkey_rotate, CLI_NEEDS_WRITE|CLI_NEEDS_USAGE,
+      NULL,
+      LIST(MUST("project", CLI_TEXT, "P", "whose"), LIMITS_THERE),
+      "replace it by another one, and take the old one away",
+      "aigw subkey rotate --project demo", SUBKEY_FIELDS, NULL, NULL, 0 },
+
+    { "subkey", "retire", cmd_subkey_retire, CLI_NEEDS_WRITE,
+      NULL,
+      LIST(MUST("project", CLI_TEXT, "P", "whose"),
+           OPT("upstream", CLI_TEXT, "U", "where (the only one)")),
+      "take it away; calls go up under the upstream's own key",
+      "aigw subkey retire --project demo", SUBKEY_FIELDS, NULL, NULL, 0 },
 
     { "log", "list", cmd_log_list, CLI_NEEDS_STORE|CLI_NEEDS_USAGE,
       NULL,

@@ -73,7 +73,22 @@
     "name,alias_of,created_at,prompt,completion,max_output,context,reasons"
 #define MODEL_COLUMNS                                                         \
     "name,alias_of,prompt,completion,max_output,context,reasons"
-#define UPSTREAM_FIELDS  "id,name,url,created_at,changed_at,log_user"
+#define UPSTREAM_FIELDS                                                       \
+    "id,name,url,created_at,changed_at,log_user,driver,master_user,group,"    \
+    "quota_per_unit"
+#define UPSTREAM_COLUMNS "id,name,url,changed_at,log_user,driver"
+#define SUBKEY_FIELDS                                                         \
+    "name,project,project_id,upstream,state,remote_id,quota,expires_at,"      \
+    "models,created_at"
+#define SUBKEY_COLUMNS                                                        \
+    "name,project,upstream,state,quota,expires_at,created_at"
+#define ORPHAN_COLUMNS                                                        \
+    "name,project,upstream,state,there,remote_id,created_at"
+#define LIMITS_THERE                                                          \
+    OPT("upstream", CLI_TEXT, "U", "there (the only one that makes any)"),    \
+    OPT("quota", CLI_LIMIT, "N", "there (what the project has left)"),        \
+    OPT("expires", CLI_EXPIRY, "30d|TIME", "there (as the project)"),         \
+    OPT("models", CLI_MODELS, "LIST", "there, no patterns (as the project)")
 #define LOG_FIELDS                                                            \
     "id,time,settled_at,node,user,project,key,user_id,project_id,key_id,tag," \
     "model,route,stream,status,verdict,settled,flags,prompt_tokens,"          \

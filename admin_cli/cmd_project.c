@@ -468,5 +468,10 @@ cmd_project_delete(cli_t *cli)
 
     cli_answer_deleted(cli, project.id, project.name);
 
+    if (project.has_subkey) {
+        snprintf(cli->next, sizeof(cli->next), "its sub-key is still there:"
+                 " aigw upstream orphans --retire");
+    }
+
     return CLI_OK;
 }

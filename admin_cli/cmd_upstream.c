@@ -1,14 +1,14 @@
 /*
  * aigw upstream: where calls go, and the key that we have there, sealed, with
- * the token of its log. They are read here and opened by cli_http.c alone; they
- * are never printed.
+ * the tokens of its log and of the account that makes sub-keys. They are read
+ * here and opened by cli_http.c alone; they are never printed.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "aigw_seal.h"
-#include "cli.h"
+#include "cmd_subkey.h"
 
 
 static cli_exit_t
@@ -16,14 +16,13 @@ add_upstream(const cli_t *cli, cJSON *object, const void *thing)
 {
     const aigw_upstream_t  *upstream = thing;
 
-    (void) cli;
-
     cli_add_id(object, "id", upstream->id);
     cli_add_text(object, "name", upstream->name);
     cli_add_text(object, "url", upstream->url);
     cli_add_time(object, "created_at", upstream->created_ms);
     cli_add_time(object, "changed_at", upstream->changed_ms);
     cli_add_id(object, "log_user", upstream->log_user);
+    subkey_add_account(cli, object, upstream->id);
 
     return CLI_OK;
 }
@@ -82,31 +81,36 @@ read_log(const cli_t *cli, char token[AIGW_SECRET_MAX + 1], uint64_t *user)
 }
 
 
-static aigw_err_t
-save_log(cli_t *cli, const aigw_seal_master_t *master,
-    aigw_upstream_t *upstream, const char *token, uint64_t user)
+static cli_exit_t
+fail(const cli_t *cli, aigw_err_t err, const aigw_upstream_t *upstream,
+    const char *secret)
 {
-    return user == 0 ? AIGW_OK
-           : aigw_store_set_upstream_log(cli->store, master, upstream, user,
-                                         cli_str(token));
+    if (err == AIGW_EINVAL && secret[0] == '\0') {
+        return cli_fail(cli, CLI_USAGE, "one line on stdin, or --key-file F",
+                        "a new upstream, or one with a new URL, needs its"
+                        " key");
+    }
+
+    if (err == AIGW_EEXIST) {
+        return cli_fail(cli, CLI_CONFLICT, "aigw subkey list, aigw upstream"
+                        " orphans", "sub-keys are at the old URL of upstream"
+                        " '%s': retire them first", upstream->name);
+    }
+
+    return cli_fail_store(cli, err, "upstream", upstream->name);
 }
 
 
+/* All of it, with what opens there. */
 static cli_exit_t
-save(cli_t *cli, aigw_upstream_t *upstream, const char *secret)
+save_all(const cli_t *cli, aigw_upstream_t *upstream, const char *secret,
+    const char *token, uint64_t user, const subkey_account_t *account)
 {
-    char                token[AIGW_SECRET_MAX + 1];
-    uint64_t            user;
     aigw_err_t          err;
     cli_exit_t          code;
     aigw_seal_master_t  master;
 
-    code = read_log(cli, token, &user);
-
-    if (code == CLI_OK) {
-        code = cli_read_master(cli, &master);
-    }
-
+    code = cli_read_master(cli, &master);
     if (code != CLI_OK) {
         return code;
     }
@@ -114,21 +118,43 @@ save(cli_t *cli, aigw_upstream_t *upstream, const char *secret)
     err = aigw_store_set_upstream(cli->store, &master, upstream,
                                   cli_str(secret));
 
-    if (err == AIGW_OK) {
-        err = save_log(cli, &master, upstream, token, user);
+    if (err == AIGW_OK && user != 0) {
+        err = aigw_store_set_upstream_log(cli->store, &master, upstream, user,
+                                          cli_str(token));
     }
 
+    code = err == AIGW_OK
+           ? subkey_save_account(cli, &master, upstream, account)
+           : fail(cli, err, upstream, secret);
     aigw_cleanse(&master, sizeof(master));
+
+    return code;
+}
+
+
+static cli_exit_t
+save(cli_t *cli, aigw_upstream_t *upstream, const char *secret)
+{
+    char               token[AIGW_SECRET_MAX + 1];
+    uint64_t           user;
+    cli_exit_t         code;
+    subkey_account_t   account;
+
+    code = read_log(cli, token, &user);
+
+    if (code == CLI_OK) {
+        code = subkey_read_account(cli, &account);
+    }
+
+    if (code == CLI_OK) {
+        code = save_all(cli, upstream, secret, token, user, &account);
+        aigw_cleanse(&account, sizeof(account));
+    }
+
     aigw_cleanse(token, sizeof(token));
 
-    if (err == AIGW_EINVAL && secret[0] == '\0') {
-        return cli_fail(cli, CLI_USAGE, "one line on stdin, or --key-file F",
-                        "a new upstream, or one with a new URL, needs its"
-                        " key");
-    }
-
-    if (err != AIGW_OK) {
-        return cli_fail_store(cli, err, "upstream", upstream->name);
+    if (code != CLI_OK) {
+        return code;
     }
 
     cli->answer = cJSON_CreateObject();

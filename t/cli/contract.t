@@ -12,7 +12,9 @@ use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 
-use lib $FindBin::Bin;
+use lib $FindBin::Bin, "$FindBin::Bin/../lib";
+use AIGW;
+use AIGW::Sim;
 use Cli;
 
 my $user = [qw(id name role quota spent held remaining enabled active)];
@@ -28,6 +30,8 @@ my $row = [qw(id time settled_at node user project key user_id project_id
     price_version hold cost duration_ms ttft_ms attempts error kind ref
     note)];
 my $credit = [qw(id time kind user project key ref note cost booked)];
+my $subkey = [qw(name project project_id upstream state remote_id quota
+    expires_at models created_at)];
 my $usage = [qw(calls ok_calls refused_calls success_rate prompt_tokens
     completion_tokens total_tokens cost estimated_share)];
 
@@ -50,6 +54,8 @@ my %contract = (
         max_output context reasons)]) }
         qw(set list)),
     'model delete' => [qw(name deleted)],
+    (map { ("subkey $_" => $subkey) } qw(create list show rotate retire)),
+    'upstream orphans' => [@$subkey, 'there'],
     (map { ("log $_" => $row) } qw(list show tail)),
     'usage show' => ['group', @$usage],
     'project credit' => [@$credit, qw(quota spent held remaining)],
@@ -66,14 +72,15 @@ my %contract = (
         completion_tokens journal)],
 );
 
-my @listed = qw(user project key setting price model upstream log audit);
+my @listed = qw(user project key setting price model upstream log audit
+    subkey);
 my %kind;
 
 $kind{$_} = 'amount' for qw(quota spent held remaining cost hold prompt
     completion cached cache_write reasoning returned would_hold refunded
     their_cost difference);
 $kind{$_} = 'bool' for qw(enabled active stream deleted reasons booked
-    has_password);
+    has_password there);
 $kind{$_} = 'time' for qw(time settled_at expires_at last_used_at created_at
     changed_at from_at revoked_at grace_ends_at);
 $kind{$_} = 'count' for qw(node user_id project_id key_id status
@@ -161,6 +168,8 @@ spew('key.txt', "sk-planted-4f9a7c1e5b8d\n");
 spew('password.txt', "correct horse\n");
 chmod 0600, 'key.txt', 'password.txt';
 
+my $sim = AIGW::Sim->new("$AIGW::build/aigw-sim", '--newapi', 'new',
+    '--master-file', 'key.txt', '--key-file', 'key.txt');
 my $die;                            # a worker with a call in flight
 
 # What the examples find in the store when their turn comes.
@@ -170,6 +179,14 @@ my %before = (
     'upstream test' => sub {
         json({ stdin => "sk-x\n" }, 'upstream', 'set', '4sapi', '--url',
             "http://127.0.0.1:$port");
+    },
+    'upstream orphans' => sub {
+        json('upstream', 'set', '4sapi', '--key-file', 'key.txt', '--url',
+            'http://127.0.0.1:' . $sim->port, '--driver', 'newapi',
+            '--master-token-file', 'key.txt', '--master-user', 7);
+        json('project', 'create', 'lost');
+        json('subkey', 'create', '--project', 'lost');
+        json('project', 'delete', 'lost', '--yes');
     },
     'log list' => sub {
         my $k = json('key', 'list', '--project', 'demo')->{items}[0];
@@ -249,7 +266,8 @@ for my $command (@{ $tree->{commands} }) {
     if ($command->{writes}) {
         my $answer = dry_run($name, $example);
 
-        check_thing($answer, $command->{fields}, "$name --dry-run");
+        check_thing($_, $command->{fields}, "$name --dry-run")
+            for $command->{list} ? @{ $answer->{items} } : $answer;
 
     } else {
         is(aigw({ shell => "$example --dry-run" })->{exit}, 2,
@@ -319,7 +337,7 @@ for my $command (@{ $tree->{commands} }) {
 
 is_deeply([map { $_->{name} } grep { $_->{writes} != ($_->{name}
     =~ /^store[ ]init|(?:backup|create|set|able|rotate|revoke|delete|test)$
-        |credit$|refund$|prune$|import$|password$|link$/x) }
+        |credit$|refund$|prune$|import$|password$|link$|orphans$|retire$/x) }
     @{ $tree->{commands} }], [], 'what changes something says so');
 
 # A trial is seen by its own command, and holds nobody up.

@@ -34,8 +34,10 @@ my %argument = ('user show' => 'admin', 'project show' => 'demo',
 for my $command (@{ json('help')->{commands} }) {
     my $name = $command->{name};
 
-    # reconcile asks an upstream: see reconcile.t; serve says nothing by itself
-    next if $command->{writes} || $name =~ /^store init|^reconcile|^serve/;
+    # what needs an upstream: see reconcile.t, subkey.t; serve says nothing by
+    # itself
+    next if $command->{writes}
+        || $name =~ /^store init|^reconcile|^serve|^subkey show/;
 
     for my $form ([], ['--json'], ['-o', 'csv'], ['-o', 'name'], ['-q']) {
         my $tail = $name eq 'log tail';

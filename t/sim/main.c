@@ -145,8 +145,9 @@ sim_str_is(aigw_str_t s, const char *text)
 }
 
 
+/* Its first line, without what it may begin with. */
 static char *
-read_key(const char *path)
+read_key(const char *path, const char *begin)
 {
     char    *key, *line = NULL;
     FILE    *file = fopen(path, "r");
@@ -158,7 +159,8 @@ read_key(const char *path)
 
     (void) fclose(file);
     line[strcspn(line, "\r\n")] = '\0';
-    key = strdup(strncmp(line, "sk-", 3) == 0 ? line + 3 : line);
+    key = strdup(strncmp(line, begin, strlen(begin)) == 0
+                 ? line + strlen(begin) : line);
     free(line);
 
     if (key == NULL) {
@@ -237,11 +239,11 @@ parse_options(int argc, char **argv)
         switch (c) {
         case 'l': where = optarg; break;
         case 'c': control = optarg; break;
-        case 'k': sim.key = read_key(optarg); break;
+        case 'k': sim.key = read_key(optarg, "sk-"); break;
         case 'n': sim.newapi = strcmp(optarg, "old") == 0 ? SIM_NEWAPI_OLD
                                                           : SIM_NEWAPI_NEW;
                   break;
-        case 'm': sim.master = read_key(optarg); break;
+        case 'm': sim.master = read_key(optarg, ""); break;
         case 'C': cert = optarg; break;
         case 'K': key = optarg; break;
         case 't': sim.tokens = atoll(optarg); break;
