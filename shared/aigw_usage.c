@@ -4,6 +4,7 @@
  * one kind it hides, and never hold more than that one may take.
  */
 
+#include <stddef.h>
 #include <string.h>
 
 #include "aigw.h"
@@ -37,12 +38,13 @@ static const aigw_str_t  usage_done = aigw_str("[DONE]");
 void
 aigw_usage_init(aigw_usage_meter_t *m, aigw_usage_kind_t kind, int hide)
 {
-    memset(m, 0, sizeof(*m));
+    memset(m, 0, offsetof(aigw_usage_meter_t, json));
 
     m->kind = kind & 3U;
     m->hide = hide && kind == AIGW_USAGE_SSE;
 
     aigw_sse_init(&m->sse);
+    aigw_usage_again_init(&m->again);
     aigw_usage_begin(m);
 }
 
@@ -75,7 +77,15 @@ usage_match_done(aigw_usage_meter_t *m, aigw_str_t text)
 static void
 usage_data(aigw_usage_meter_t *m, aigw_str_t text)
 {
+    size_t  n;
+
     usage_match_done(m, text);
+
+    if (m->json.offset == 0) {
+        n = aigw_usage_again(m, text);
+        text.data += n;
+        text.len -= n;
+    }
 
     if (aigw_json_feed(&m->json, (const unsigned char *) text.data, text.len,
                        m)

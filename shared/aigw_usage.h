@@ -47,6 +47,19 @@ typedef struct {
 } aigw_usage_piece_t;
 
 
+#define AIGW_USAGE_AGAIN_MAX  256
+
+/* Private to aigw_usage_again.c: how the chunks of a stream begin. */
+typedef struct {
+    uint16_t          have;            /* of bytes[] */
+    uint16_t          len;             /* of these, what mark is behind; or 0 */
+    uint8_t           empty;           /* of the meter, there */
+    uint8_t           passing;
+    aigw_json_mark_t  mark;
+    char              bytes[AIGW_USAGE_AGAIN_MAX];
+} aigw_usage_again_t;
+
+
 /* Private to aigw_usage.c, but for the fields with a comment. */
 typedef struct {
     aigw_tokens_t      tokens;         /* valid if `seen` */
@@ -72,6 +85,8 @@ typedef struct {
     unsigned           passing:1;      /* the event is not one to hide */
     unsigned           dropped:1;      /* the last event was hidden */
     unsigned           named_error:1;  /* the event's name is "error" */
+    unsigned           told:1;         /* the event said more than that it has
+                                          choices */
     uint8_t            mark;           /* bytes of "[DONE]" that match */
     uint8_t            found_flags;
     uint32_t           held;           /* bytes of the undecided event */
@@ -79,6 +94,7 @@ typedef struct {
     uint32_t           count[AIGW_USAGE_COUNTS]; /* of the object in hand */
     aigw_sse_t         sse;
     aigw_json_t        json;
+    aigw_usage_again_t again;          /* SSE */
 } aigw_usage_meter_t;
 
 

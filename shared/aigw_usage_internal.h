@@ -21,4 +21,12 @@ void aigw_usage_commit(aigw_usage_meter_t *m);
 /* Counts the text of a string that will not be completed. */
 void aigw_usage_count_rest(aigw_usage_meter_t *m);
 
+/* --- aigw_usage_again.c --- */
+
+void aigw_usage_again_init(aigw_usage_again_t *again);
+
+/* The data of a chunk begins with text: how much of it the meter has read, be
+   it that it knew it. */
+size_t aigw_usage_again(aigw_usage_meter_t *m, aigw_str_t text);
+
 #endif /* AIGW_USAGE_INTERNAL_H */

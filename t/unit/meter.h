@@ -20,6 +20,10 @@
             "\"completion_tokens\":2,\"total_tokens\":26}}"
 #define CE  "{\"error\":{\"message\":\"x\",\"code\":\"y\"}}"
 
+/* How chunks begin alike. */
+#define HEAD  "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat."       \
+              "completion.chunk\",\"created\":1796082425,"
+
 #define E(chunk)  "data: " chunk "\n\n"
 #define D         "data: [DONE]\n\n"
 

@@ -297,6 +297,49 @@ test_text(void)
 }
 
 
+#define SAY(t)  E(HEAD "\"choices\":[{\"index\":0,\"delta\":{" t "}}]}")
+#define TEXT(t)  SAY("\"content\":\"" t "\"")
+#define USE(n)  "\"usage\":{\"prompt_tokens\":" n "}"
+
+static void
+test_alike(void)
+{
+    is_stream(SAY("\"role\":\"assistant\",\"content\":\"\"") TEXT("the ")
+              TEXT("then") TEXT("the \\n") TEXT("a") SAY("") TEXT("z"),
+              "none 7 16", "texts of chunks that begin alike");
+    is_stream(TEXT("aa") TEXT("bb") TEXT("cc") E(HEAD "\"choices\":[]," USE("7")
+              "}") TEXT("dd") TEXT("ee"), "7+0/0/0/0 6 10",
+              "usage among them");
+    is_stream(E(HEAD USE("7") ",\"a\":1}") E(HEAD USE("7") ",\"a\":2}")
+              E(HEAD USE("8") ",\"a\":3}") E(HEAD USE("7") ",\"a\":2,"
+              USE("9") "}") E(HEAD USE("7") ",\"a\":2}"), "7+0/0/0/0 5 0",
+              "usage in what is alike");
+    is_stream(E(HEAD "\"usage\":null,\"a\":1}") E(HEAD "\"usage\":null,"
+              "\"a\":2}") E(HEAD "\"usage\":null,\"a\":3," USE("5") "}")
+              E(HEAD "\"usage\":null,\"a\":4}"), "5+0/0/0/0 4 0",
+              "no usage in what is alike, then some");
+    is_stream(E(HEAD "\"error\":null,\"a\":1}") E(HEAD "\"error\":null,\"a\":"
+              "2}") E(HEAD "\"error\":null,\"a\":3,\"error\":{}}")
+              E(HEAD "\"error\":null,\"a\":4}"), "none error 4 0",
+              "an error among them");
+    is_stream(E(HEAD "\"choices\":[{\"text\":\"abc\"}],\"a\":1}")
+              E(HEAD "\"choices\":[{\"text\":\"abc\"}],\"a\":2}")
+              E(HEAD "\"choices\":[{\"text\":\"abc\"}],\"a\":3}"),
+              "none 3 9", "texts in what is alike");
+    is_stream(TEXT("a") TEXT("b") E(HEAD "\"choices\":[{\"index\":0,\"delta\":"
+              "{\"content\":\"c\"}") TEXT("d") E(HEAD "\"choices\":[{\"index\":"
+              "0,\"delta\":}") TEXT("e") E(HEAD) TEXT("f"), "none 8 6",
+              "what is not JSON among them");
+    is_stream(TEXT("a") TEXT("b") D TEXT("c") TEXT("d"), "none done 5 2",
+              "19: and after [DONE]");
+    is_stream(TEXT("a") TEXT("b") "data: " HEAD "\"choices\":[{\"index\":0,\n"
+              "data: \"delta\":{\"content\":\"cd\"}}]}\n\n" TEXT("e"),
+              "none 4 5", "14: J15 one of several lines");
+    is_stream(TEXT("a") TEXT("b") "data: " HEAD "\"choices\":[{\"index\":0,\""
+              "delta\":{\"content\":\"cd", "none 3 4", "and one that is cut");
+}
+
+
 int
 main(void)
 {
@@ -307,6 +350,7 @@ main(void)
     test_arithmetic();
     test_counts();
     test_text();
+    test_alike();
 
     return done();
 }
