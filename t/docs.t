@@ -63,7 +63,7 @@ for my $name (sort keys %doc) {
 my @files = map { s{^\Q$root\E/}{}r }
     map { glob "$root/$_/*" } qw(shared ngx_ai_gateway_module admin_cli
         admin_cli/serve
-        scripts docs t t/lib t/sim t/unit);
+        scripts docs t t/lib t/serve t/sim t/unit);
 
 for my $name ('README.md', 'docs/ARCHITECTURE.md') {
     my %named = map { $_ => 1 }

@@ -1,6 +1,6 @@
 /*
  * The one source of routes: what is checked, /openapi.json, the page /docs and
- * the test of who may call what come from it.
+ * the test of who may call what come from it. docs/ROLES.md has a line for each.
  */
 
 #include "serve.h"

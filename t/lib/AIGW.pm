@@ -470,8 +470,8 @@ sub slurp ($path) {
 }
 
 
-sub finish ($self) {
-    AIGW::Check::run($self);
+sub finish ($self, %opt) {
+    AIGW::Check::run($self, %opt);
     Test::More::done_testing();
     $self->clean;
 }

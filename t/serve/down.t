@@ -401,10 +401,4 @@ for my $case (['missing', sub ($path) { rename $path, "$path.away" or die }],
 $s->start;
 is_up('L10 in the end');
 
-# Credits are rows of less than nothing: what is owed in the end, without sums.
-is_deeply([AIGW::Check::verify($t)], [], 'rows and sums agree');
-is_deeply([AIGW::Check::logs($t)], [], 'nothing alarming in the logs');
-is_deeply([AIGW::Check::argv($t)], [], 'no secret on a command line');
-is_deeply([AIGW::Check::secrets($t)], [], 'nor anywhere else');
-done_testing();
-$t->clean;
+$t->finish(credits => 1);
