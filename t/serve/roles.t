@@ -37,15 +37,15 @@ sub routes () {
         my ($macro, $text) = ($1, $2);
         my @part = map { s/^(?:API )?"(.*)"$/$1/r =~ s/^NULL$//r }
             $text =~ /((?:API )?"[^"]*"|\w+)/g;
-        my $method = $macro eq 'HANDLER' ? shift @part
-            : $verb{$macro} // $macro;
+        my $handled = $macro =~ /^(?:HANDLER|ORIGIN)$/;
+        my $method = $handled ? shift @part : $verb{$macro} // $macro;
         my $path = shift @part;
 
-        $path = "/admin/api$path" if $macro ne 'HANDLER' || $text =~ /API "/;
+        $path = "/admin/api$path" if !$handled || $text =~ /API "/;
         push @found, { name => "$method $path", method => $method,
             path => $path, roles => { map { $_ => 1 }
                 @{ $who{ $part[0] } // die "who is $part[0]?" } },
-            $macro eq 'HANDLER' ? () : (command => join(' ', grep { length }
+            $handled ? () : (command => join(' ', grep { length }
                 @part[1, 2]), without => $part[3] // '') };
     }
 
@@ -154,6 +154,17 @@ my %with = (
         status => 401 },
     'POST /admin/api/login/link' => { json => { token => 'none' },
         status => 401 },
+    'POST /admin/api/register' => { json => { name => 'zz-none',
+        password => 'a password' }, status => 403 },
+    'POST /register' => { json => { username => 'zz-none',
+        password => 'a password' }, status => 403 },
+    'POST /login' => { body => 'username=zz-none&password=x', headers => [
+        'Content-Type' => 'application/x-www-form-urlencoded' ],
+        status => 401 },
+    'POST /admin/init' => { json => { token => 'x' x 40,
+        password => 'a password' }, status => 403 },
+    'POST /project/create' => sub ($i) { { json => {
+        project_name => "zz-o$i", total_quota => 1 } } },
     'POST /admin/api/users' => sub ($i) { { json => { name => "zz-u$i" } } },
     'POST /admin/api/projects' => sub ($i) { { json => { name => "zz-n$i" } } },
     'PATCH /admin/api/users/{user}' => { json => { quota => '5' } },
@@ -190,7 +201,7 @@ sub request ($route, $whose, $new) {
     $with = $with->(++$n) if ref $with eq 'CODE';
 
     my %request = map { $_ => $with->{$_} } grep { exists $with->{$_} }
-        qw(json body query);
+        qw(json body query headers);
     my $path = $route->{path} =~ s[\{(\w+)\}][
         my $kind = $1;
         my $value = !$thing{$kind} ? $with->{$kind} // $common{$kind}
@@ -246,7 +257,8 @@ for my $route (@routes) {
             my $new = $cell ne '-' && $route->{method} ne 'GET';
             my ($path, %request) = request($route, $whose, $new);
             my $r = $s->call($route->{method}, $path, %request,
-                token => $token{$role});
+                token => $token{$role}, $route->{roles}{nobody}
+                    ? (from => '127.0.3.' . ++$n % 250) : ());
             my $good = ref $with eq 'HASH' && $with->{status} || '2\d\d';
             my $want = $cell eq '-' ? ($role eq 'nobody' ? 401 : 403)
                 : $whose eq 'missing' || $whose eq 'other' && $cell eq 'own'
@@ -358,6 +370,23 @@ cmp_ok($looked, '>', 5, "M05 $looked parameters name a thing");
         ->status, 404, 'M05 a user by id');
     is($s->call('GET', "/admin/api/projects/$project", token => $token{member})
         ->status, 404, 'M05 a project by id');
+}
+
+# the origin's number of a project
+{
+    my $id = $t->json('project', 'show', 'zz-bob-p')->{id};
+    my ($other, $missing) = map {
+        my $r = $s->call('GET', "/stats/usage?project_id=$_",
+            token => $token{member});
+
+        $r->status . ' ' . $r->body;
+    } $id, 99999999;
+
+    like($other, qr/\A404 /, 'M05 GET /stats/usage of another\'s project');
+    is($other, $missing, 'M05 as if it were not there');
+    is(scalar(grep { $_->{project_name} =~ /zz-bob/ } @{ $s->call('GET',
+        '/project/list', token => $token{member})->json }), 0,
+        'M05 GET /project/list has none of others');
 }
 
 # lists: what is one's own, all of it and nothing else
