@@ -112,7 +112,7 @@ cmd_invite_create(cli_t *cli)
 
     snprintf(cli->next, sizeof(cli->next), "It is not shown again.");
 
-    return cmd_login_reveal(cli, token, ticket.expires_ms);
+    return cmd_login_reveal(cli, "join", token, ticket.expires_ms);
 }
 
 

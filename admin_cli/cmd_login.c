@@ -11,7 +11,8 @@
 
 
 #define LINK_MS  INT64_C(900000)      /* 15 minutes */
-#define PATH     "/admin/login#"      /* the page reads what is behind it */
+#define PATH     "/admin/"            /* its page reads what is behind '#' */
+#define PAGE     "login"
 
 
 cli_exit_t
@@ -49,17 +50,17 @@ cmd_user_password(cli_t *cli)
 
 
 cli_exit_t
-cmd_login_reveal(cli_t *cli, char token[AIGW_TICKET_LEN + 1],
-    int64_t expires_ms)
+cmd_login_reveal(cli_t *cli, const char *page,
+    char token[AIGW_TICKET_LEN + 1], int64_t expires_ms)
 {
-    char        url[AIGW_VALUE_MAX + sizeof(PATH) + AIGW_TICKET_LEN];
+    char        url[AIGW_VALUE_MAX + sizeof(PATH PAGE "#") + AIGW_TICKET_LEN];
     char        base[AIGW_VALUE_MAX + 1];
     cli_exit_t  code;
 
     code = cmd_setting_get(cli, CLI_SETTING_ADMIN_URL, base);
 
     if (code == CLI_OK) {
-        snprintf(url, sizeof(url), "%s" PATH "%s", base, token);
+        snprintf(url, sizeof(url), "%s" PATH "%s#%s", base, page, token);
 
         /* of a dry run it opens nothing */
         cli_add_text(cli->answer, "url",
@@ -123,5 +124,5 @@ cmd_user_link(cli_t *cli)
     snprintf(cli->next, sizeof(cli->next), "It lets in once, and is not shown"
              " again.");
 
-    return cmd_login_reveal(cli, token, ticket.expires_ms);
+    return cmd_login_reveal(cli, PAGE, token, ticket.expires_ms);
 }

@@ -16,9 +16,9 @@ cli_exit_t cmd_invite_create(cli_t *cli);
 cli_exit_t cmd_invite_list(cli_t *cli);
 cli_exit_t cmd_invite_delete(cli_t *cli);
 
-/* Adds url (null unless the setting admin_url is set), token and expires_at to
-   the answer; token is cleansed. */
-cli_exit_t cmd_login_reveal(cli_t *cli, char token[AIGW_TICKET_LEN + 1],
-    int64_t expires_ms);
+/* Adds url (of the sidecar's page "login" or "join"; null unless the setting
+   admin_url is set), token and expires_at to the answer; token is cleansed. */
+cli_exit_t cmd_login_reveal(cli_t *cli, const char *page,
+    char token[AIGW_TICKET_LEN + 1], int64_t expires_ms);
 
 #endif /* CMD_LOGIN_H */

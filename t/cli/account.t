@@ -119,6 +119,8 @@ json('setting', 'set', 'admin_url', 'https://ai.example.com/x/');
 $link = json('user', 'link', 'ana', '--expires', '1h');
 is($link->{url}, "https://ai.example.com/x/admin/login#$link->{token}",
     'with a place');
+like(json('invite', 'create')->{url}, qr{/x/admin/join#aigwt_\w{49}$},
+    'an invitation has another');
 is(json('user', 'link', 'ana', '--dry-run')->{token}, undef,
     'a dry run has none');
 
