@@ -91,6 +91,12 @@ const serve_route_t  serve_routes[] = {
     GET("/upstreams", READERS, "upstream", "list", NULL),
     PUT("/upstreams/{upstream}", ADMIN, "upstream", "set", NULL),
     DO("/upstreams/{upstream}/test", ADMIN, "upstream", "test", NULL),
+    DO("/upstreams/orphans", ADMIN, "upstream", "orphans", NULL),
+
+    GET("/subkeys", READERS, "subkey", "list", NULL),
+    ADD("/subkeys", ADMIN, "subkey", "create", NULL),
+    DO("/subkeys/rotate", ADMIN, "subkey", "rotate", NULL),
+    DO("/subkeys/retire", ADMIN, "subkey", "retire", NULL),
 
     GET("/settings", READERS, "setting", "list", NULL),
     PUT("/settings/{setting}", ADMIN, "setting", "set", NULL),
@@ -104,6 +110,8 @@ const serve_route_t  serve_routes[] = {
     GET("/explain", USERS, "explain", NULL, NULL),
     GET("/explain/{call}", USERS, "explain", NULL,
         "key,project,model,max-tokens,prompt-tokens"),
+    GET("/audit", READERS, "audit", "list", NULL),
+    GET("/audit/verify", READERS, "audit", "verify", NULL),
     GET("/store", READERS, "store", "stats", NULL),
 
     ORIGIN("POST", "/register", SERVE_ANYONE, NULL, NULL,
