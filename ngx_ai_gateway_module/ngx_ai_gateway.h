@@ -20,6 +20,7 @@
 #include "aigw_request.h"
 #include "aigw_seal.h"
 #include "aigw_store.h"
+#include "aigw_store_subkey.h"
 #include "aigw_time.h"
 #include "aigw_usage.h"
 #include "aigw_verdict.h"
@@ -129,12 +130,14 @@ typedef struct {
     uint8_t                     verdict;     /* aigw_verdict_t */
     uint8_t                     settled;     /* aigw_settled_t, once ended */
     uint8_t                     mask;        /* of an error's text: see there */
+    uint16_t                    mask_key;    /* the same */
     uint8_t                     has;         /* NGX_AI_GATEWAY_HAS_TAG, ... */
 
     unsigned                    url_known:1; /* a path of the route table */
     unsigned                    key_known:1;
     unsigned                    alias:1;     /* the body names it otherwise */
     unsigned                    reasoning:1; /* the model thinks first */
+    unsigned                    has_subkey:1;  /* the project, somewhere */
     unsigned                    leave:1;     /* a client's end ends its call */
     unsigned                    strict:1;    /* the cap, when it came */
     unsigned                    near:1;      /* there is not plenty for it */
@@ -270,6 +273,16 @@ ngx_int_t ngx_ai_gateway_estimate_body(ngx_http_request_t *r,
 
 /* ngx_ai_gateway_content.c: around the location's content handler */
 ngx_int_t ngx_ai_gateway_content_handler(ngx_http_request_t *r);
+
+/* The key that the call goes up under, open: borrowed until the next call.
+   NGX_OK, NGX_DECLINED: there is none to be had, NGX_ABORT as below. */
+ngx_int_t ngx_ai_gateway_upstream_key(ngx_http_request_t *r,
+    aigw_str_t *secret);
+
+/* ngx_ai_gateway_subkey.c: the project's own one at that upstream. NGX_OK,
+   NGX_DECLINED: it has none, NGX_ABORT: it has one that cannot be read. */
+ngx_int_t ngx_ai_gateway_subkey(ngx_http_request_t *r,
+    ngx_ai_gateway_ctx_t *ctx, uint64_t upstream_id, aigw_str_t *secret);
 
 /* ngx_ai_gateway_header_filter.c: the answer is judged by its headers */
 ngx_int_t ngx_ai_gateway_init_header_filter(ngx_conf_t *cf);

@@ -26,6 +26,7 @@ ngx_ai_gateway_set_account(ngx_ai_gateway_ctx_t *ctx,
     ctx->account[2].limit_nano = access->user_quota_nano;
 
     ctx->leave = access->disconnect_abort;
+    ctx->has_subkey = access->has_subkey;
 
     ngx_memcpy(ctx->project, access->project_name, sizeof(ctx->project));
     ngx_memcpy(ctx->key_prefix, access->key_prefix, sizeof(ctx->key_prefix));

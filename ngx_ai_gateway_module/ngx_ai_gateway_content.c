@@ -44,13 +44,51 @@ static struct {
 } ngx_ai_gateway_opened;
 
 
-/* The key of the location's upstream, open. Borrowed until the next call. */
 static ngx_int_t
+ngx_ai_gateway_open_own(ngx_http_request_t *r,
+    const aigw_upstream_t *upstream, aigw_str_t *secret)
+{
+    aigw_err_t  err;
+
+    if (upstream->sealed_len != ngx_ai_gateway_opened.sealed_len
+        || ngx_memcmp(upstream->sealed, ngx_ai_gateway_opened.sealed,
+                      upstream->sealed_len)
+           != 0)
+    {
+        ngx_ai_gateway_opened.sealed_len = 0;
+
+        err = aigw_unseal(ngx_ai_gateway_amcf(r)->master, upstream->id,
+                          upstream->sealed, upstream->sealed_len,
+                          ngx_ai_gateway_opened.secret,
+                          &ngx_ai_gateway_opened.secret_len);
+        if (err != AIGW_OK) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "ai_gateway: the key of upstream \"%s\" does not"
+                          " open: %s (another master key? set it again)",
+                          upstream->name, aigw_strerror(err));
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(ngx_ai_gateway_opened.sealed, upstream->sealed,
+                   upstream->sealed_len);
+        ngx_ai_gateway_opened.sealed_len = upstream->sealed_len;
+    }
+
+    secret->data = ngx_ai_gateway_opened.secret;
+    secret->len = ngx_ai_gateway_opened.secret_len;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_ai_gateway_upstream_key(ngx_http_request_t *r, aigw_str_t *secret)
 {
+    ngx_int_t                         rc;
     aigw_err_t                        err;
     aigw_str_t                        name;
     aigw_upstream_t                   upstream;
+    ngx_ai_gateway_ctx_t             *ctx;
     const ngx_ai_gateway_loc_conf_t  *alcf;
 
     alcf = ngx_ai_gateway_alcf(r);
@@ -72,34 +110,16 @@ ngx_ai_gateway_upstream_key(ngx_http_request_t *r, aigw_str_t *secret)
         return NGX_DECLINED;
     }
 
-    if (upstream.sealed_len != ngx_ai_gateway_opened.sealed_len
-        || ngx_memcmp(upstream.sealed, ngx_ai_gateway_opened.sealed,
-                      upstream.sealed_len)
-           != 0)
-    {
-        ngx_ai_gateway_opened.sealed_len = 0;
+    ctx = ngx_ai_gateway_get_ctx(r);
 
-        err = aigw_unseal(ngx_ai_gateway_amcf(r)->master, upstream.id,
-                          upstream.sealed, upstream.sealed_len,
-                          ngx_ai_gateway_opened.secret,
-                          &ngx_ai_gateway_opened.secret_len);
-        if (err != AIGW_OK) {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "ai_gateway: the key of upstream \"%V\" does not"
-                          " open: %s (another master key? set it again)",
-                          &alcf->upstream, aigw_strerror(err));
-            return NGX_DECLINED;
+    if (ctx->has_subkey) {
+        rc = ngx_ai_gateway_subkey(r, ctx, upstream.id, secret);
+        if (rc != NGX_DECLINED) {
+            return rc;
         }
-
-        ngx_memcpy(ngx_ai_gateway_opened.sealed, upstream.sealed,
-                   upstream.sealed_len);
-        ngx_ai_gateway_opened.sealed_len = upstream.sealed_len;
     }
 
-    secret->data = ngx_ai_gateway_opened.secret;
-    secret->len = ngx_ai_gateway_opened.secret_len;
-
-    return NGX_OK;
+    return ngx_ai_gateway_open_own(r, &upstream, secret);
 }
 
 
@@ -161,7 +181,7 @@ ngx_ai_gateway_copy_headers(ngx_http_request_t *r, ngx_list_t *list)
 
 
 /* The header list that goes up, and the value in it that is secret. NGX_OK,
-   NGX_DECLINED: there is no key to be had, NGX_ERROR. */
+   NGX_DECLINED or NGX_ABORT: there is no key to be had, NGX_ERROR. */
 static ngx_int_t
 ngx_ai_gateway_upstream_headers(ngx_http_request_t *r, ngx_list_t *list,
     ngx_str_t *authorization)
@@ -246,7 +266,7 @@ ngx_ai_gateway_create_request(ngx_http_request_t *r)
 
     rc = ngx_ai_gateway_with_headers(r, ctx->create_request);
 
-    return rc == NGX_DECLINED ? NGX_ERROR : rc;
+    return rc == NGX_DECLINED || rc == NGX_ABORT ? NGX_ERROR : rc;
 }
 
 
@@ -347,11 +367,12 @@ ngx_ai_gateway_content_handler(ngx_http_request_t *r)
 
     rc = ngx_ai_gateway_with_headers(r, ctx->content_handler);
 
-    if (rc == NGX_DECLINED) {
+    if (rc == NGX_DECLINED || rc == NGX_ABORT) {
         /* the phase engine finalizes once more */
         r->main->count++;
-        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL,
-                                     NULL);
+        return ngx_ai_gateway_refuse(r, ctx, rc == NGX_ABORT
+                                     ? AIGW_VERDICT_SUBKEY
+                                     : AIGW_VERDICT_UNAVAILABLE, NULL, NULL);
     }
 
     ngx_ai_gateway_hook_upstream(r, ctx);

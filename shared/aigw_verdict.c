@@ -109,6 +109,10 @@ static const aigw_verdict_info_t  verdicts[AIGW_VERDICT_MAX] = {
         { 503, AIGW_RETRY_NEVER, SERVER, "upstream_quota_exhausted",
           "The gateway's own account at the upstream is empty. Your quota is"
           " not at fault: tell your admin." },
+    [AIGW_VERDICT_SUBKEY] =
+        { 503, AIGW_RETRY_NEVER, SERVER, "sub_key_unreadable",
+          "The key that this project has at the upstream cannot be read. Your"
+          " key is not at fault: tell your admin." },
     [AIGW_VERDICT_UPSTREAM_RATE] =
         { 429, AIGW_RETRY_DEFAULT, "rate_limit_error", "rate_limit_exceeded",
           "The upstream takes no more requests now. Try again later." },

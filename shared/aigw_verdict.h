@@ -47,6 +47,7 @@ typedef enum {
     AIGW_VERDICT_RATE_LIMITED,        /* another module's 429 */
     AIGW_VERDICT_DENIED,              /* another module's 401 or 403 */
     AIGW_VERDICT_UNBOUNDED,           /* under a strict cap */
+    AIGW_VERDICT_SUBKEY,              /* the project's key there: unreadable */
 
     AIGW_VERDICT_MAX
 } aigw_verdict_t;
