@@ -29,7 +29,8 @@ chmod 0755, $copy;
 quiet("tar -C '$root' -c --exclude ./build --exclude ./.git . | tar -C '$copy'"
     . " -x && mkdir '$copy/build' && cd '$AIGW::build' && cp -a obj nginx unit"
     . " sources libaigw.a ngx_ai_gateway_module.so aigw aigw-sim"
-    . " '$copy/build' && sed -i 's|$root/|$copy/|g' '$copy/build/nginx/objs/"
+    . " '$copy/build' && ln -s '$AIGW::build/sdk' '$copy/build/sdk'"
+    . " && sed -i 's|$root/|$copy/|g' '$copy/build/nginx/objs/"
     . "Makefile' && touch -r '$root' '$copy/build/nginx/objs/Makefile'")
     or BAIL_OUT('cannot copy the tree: ' . AIGW::slurp("$copy/out"));
 
