@@ -108,4 +108,26 @@ for my $name ('README.md', 'nginx.conf.example') {
     }
 }
 
+
+# --- the origin's API ---
+
+{
+    my $origin = text('docs/ORIGIN.md');
+    my $code = join '', map { text("admin_cli/serve/serve_$_.c") }
+        qw(origin origin_login);
+    my @routes = text('admin_cli/serve/serve_routes.c')
+        =~ /ORIGIN\("([A-Z]+", "\/[^"]+)"/g;
+    my %field = map { $_ => 1 } $code =~ /\b(?:copy(?:_amount)?|add_date
+        |cli_add_text|serve_origin_(?:text|amount|count|models|fault)
+        |take_date)\((?:\w+|&in),\s+"(\w+)"/gx;
+
+    cmp_ok(scalar @routes, '>=', 6, 'routes of the origin were found');
+    cmp_ok(scalar keys %field, '>=', 20, 'and fields');
+    is_deeply([grep { index($origin, "`$_`") < 0 } map { s/", "/ /r } @routes],
+        [], 'docs/ORIGIN.md: routes');
+    is_deeply([grep { $origin !~ /`(?:data\.)?\Q$_\E`|"\Q$_\E"/ }
+        sort keys %field], [], 'docs/ORIGIN.md: fields');
+    like($doc{'README.md'}, qr{\(docs/ORIGIN\.md\)}, 'README.md leads there');
+}
+
 done_testing();
