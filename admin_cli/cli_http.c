@@ -215,12 +215,13 @@ send_call(CURL *curl, const char *url, const cli_call_t *call,
 }
 
 
-/* The same once more while the upstream says that it is too often. */
+/* The same once more while the upstream says that it is too often. A caller
+   waits for nobody: others wait for it. */
 static CURLcode
 send_patiently(const cli_t *cli, const char *url, const cli_call_t *call,
     struct curl_slist *headers, cli_reply_t *reply)
 {
-    int          i;
+    int          i, times = cli->caller == NULL ? BUSY_TIMES : 0;
     CURLcode     rc;
     curl_off_t   total_us = 0;
 
@@ -239,7 +240,7 @@ send_patiently(const cli_t *cli, const char *url, const cli_call_t *call,
         reply->body.len = 0;
         rc = send_call(curl, url, call, headers, reply);
 
-        if (rc != CURLE_OK || reply->status != TOO_MANY || i == BUSY_TIMES
+        if (rc != CURLE_OK || reply->status != TOO_MANY || i == times
             || cli_pause(cli, BUSY_MS) != CLI_OK)
         {
             break;

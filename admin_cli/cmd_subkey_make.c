@@ -11,6 +11,7 @@
 
 
 #define LOCK_MS   30000
+#define CALLER_MS 1000                /* others wait for it */
 #define SAME_MAX  8                   /* of one name */
 
 #define ORPHANS   "what may be there stands in: aigw upstream orphans"
@@ -120,7 +121,8 @@ subkey_lock(const cli_t *cli, int *fd)
 {
     aigw_err_t  err;
 
-    err = aigw_store_lock(cli->store, AIGW_STORE_LOCK_SUBKEYS, LOCK_MS, fd);
+    err = aigw_store_lock(cli->store, AIGW_STORE_LOCK_SUBKEYS,
+                          cli->caller == NULL ? LOCK_MS : CALLER_MS, fd);
 
     if (err == AIGW_EBUSY) {
         return cli_fail(cli, CLI_UNREACHABLE, "try again when it has ended",

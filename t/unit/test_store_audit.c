@@ -3,6 +3,7 @@
 
 #include "store.h"
 #include "aigw_store_audit_internal.h"
+#include "aigw_store_subkey.h"
 
 
 #define MANY  9001                    /* more than one transaction reads */
@@ -294,6 +295,71 @@ test_things(void)
     is_int(aigw_store_set_upstream(s, &master, &u, str("")), AIGW_EINVAL,
            "another place");
     untold(s, "what failed");
+    is_int(verify(s).fault, AIGW_AUDIT_SOUND, "the chain holds");
+    aigw_store_close(s);
+}
+
+
+/* From the plan to its end, and that of a project's that is deleted. */
+static void
+test_subkeys(void)
+{
+    aigw_key_t           k = a_key("default", 1);
+    aigw_driver_t        d = { .kind = AIGW_DRIVER_NEWAPI, .user = 7,
+                               .quota_per_unit = 10 };
+    aigw_store_t        *s;
+    aigw_subkey_t        one, two;
+    aigw_project_t       p = a_project("demo");
+    aigw_upstream_t      u = { .name = "4sapi", .url = "https://a" };
+    const aigw_audit_t  *a;
+
+    s = test_fresh(AIGW_STORE_CONTROL_WRITE);
+    ok(aigw_store_set_upstream(s, &master, &u, str("sk-planted-1")) == AIGW_OK
+       && aigw_store_create_project(s, &p, &k) == AIGW_OK, "what it takes");
+    seen = last_seq(s);
+
+    is_int(aigw_store_set_driver(s, &master, str("4sapi"), &d,
+                                 str("tok-planted-2")), AIGW_OK, "an account");
+    a = told(s, "set", "driver", "4sapi");
+    is_str(a->after, "{\"driver\":1,\"master_user\":7,\"group\":\"\","
+           "\"quota_per_unit\":10,\"master_token\":\"changed\"}",
+           "all of it but its token");
+    is_int(aigw_store_set_driver(s, &master, str("4sapi"), &d, str("")),
+           AIGW_OK, "again");
+    untold(s, "an account that is as it was");
+
+    one = (aigw_subkey_t) { .project_id = p.id, .upstream_id = u.id,
+                            .quota_nano = 5, .models = "*" };
+    two = one;
+    is_int(aigw_store_plan_subkey(s, &one), AIGW_OK, "planned");
+    (void) told(s, "plan", "subkey", one.name);
+    one.remote_id = 12;
+    is_int(aigw_store_activate_subkey(s, &master, &one, str("sk-planted-3"),
+                                      str("")), AIGW_OK, "active");
+    a = told(s, "activate", "subkey", one.name);
+    ok(strstr(a->after, "\"remote_id\":12") && !strstr(a->after, "sk-")
+       && strstr(a->after, "\"secret\":\"changed\""), "its number, no key");
+
+    is_int(aigw_store_plan_subkey(s, &two), AIGW_OK, "another");
+    (void) told(s, "plan", "subkey", two.name);
+    is_int(aigw_store_activate_subkey(s, &master, &two, str("sk-planted-4"),
+                                      str(one.name)), AIGW_OK, "in its place");
+    seen++;
+    (void) told(s, "activate", "subkey", two.name);
+    is_int(aigw_store_drop_subkey(s, str(one.name)), AIGW_OK, "dropped");
+    a = told(s, "drop", "subkey", one.name);
+    ok(strstr(a->before, "\"state\":3") != NULL, "it was retiring");
+    is_int(aigw_store_drop_subkey(s, str(two.name)), AIGW_EINVAL, "in use");
+    untold(s, "what failed");
+
+    is_int(aigw_store_delete_project(s, p.id), AIGW_OK, "its project goes");
+    seen += 2;
+    (void) told(s, "delete", "project", "demo");
+    is_int(aigw_store_retire_subkey(s, AIGW_SUBKEY_FORGOTTEN, &two), AIGW_OK,
+           "forgotten");
+    a = told(s, "retire", "subkey", two.name);
+    ok(strstr(a->before, "\"state\":3") && strstr(a->after, "\"state\":4"),
+       "it was retiring since then");
     is_int(verify(s).fault, AIGW_AUDIT_SOUND, "the chain holds");
     aigw_store_close(s);
 }
@@ -659,6 +725,7 @@ main(void)
     test_users();
     test_projects();
     test_things();
+    test_subkeys();
     test_actor();
     test_lists();
     test_tampering();
