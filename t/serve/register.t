@@ -147,6 +147,12 @@ is(origin('iva', invite_code => '', role => 'admin', quota => 1e6)->status, 200,
     'M09 what is not asked for');
 is(user('iva'), 'member 2.5', 'counts for nothing');
 
+my ($made) = grep { "$_->{action} $_->{name}" eq 'create ivo' }
+    @{ $t->json('audit', 'list')->{items} };
+
+like("$made->{actor} $made->{via} $made->{from} $made->{object}",
+    qr/\Aapi api 127\.0\.1\.\d+ user\z/, 'M26 it stands in the audit log');
+
 
 # --- fields ---
 
