@@ -294,6 +294,8 @@ cli_exit_t cli_confirm(const cli_t *cli, const char *action,
 typedef struct {
     unsigned  https:1;
     unsigned  loopback:1;
+    unsigned  inside:1;               /* an address of this machine or network;
+                                         names are not looked up */
 } cli_url_t;
 
 /* Checks an absolute http or https URL without user, query and fragment and

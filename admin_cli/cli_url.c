@@ -30,6 +30,72 @@ is_loopback(const char *host)
 }
 
 
+/* Of an address that only this machine, its network, or nobody has. */
+static int
+is_inside_v4(const uint8_t *a)
+{
+    return a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224
+           || (a[0] == 100 && (a[1] & 0xc0) == 64)
+           || (a[0] == 169 && a[1] == 254) || (a[0] == 172 && a[1] >> 4 == 1)
+           || (a[0] == 192 && a[1] == 168);
+}
+
+
+static int
+is_inside_v6(const uint8_t *a)
+{
+    size_t  i = 0;
+
+    while (i < 15 && a[i] == 0) {
+        i++;
+    }
+
+    /* ::, ::1, and those that stand for one of IPv4 */
+
+    return (i == 15 && a[15] <= 1) || (a[0] & 0xfe) == 0xfc || a[0] == 0xff
+           || (a[0] == 0xfe && (a[1] & 0x80) != 0)
+           || (i >= 10 && is_inside_v4(a + 12))
+           || (a[0] == 0 && a[1] == 0x64 && a[2] == 0xff && a[3] == 0x9b);
+}
+
+
+/* What curl has made of it: 0x7f.1 and 2130706433 are 127.0.0.1 by now. */
+static int
+is_inside(const char *host)
+{
+    char     text[AIGW_URL_MAX + 1];
+    size_t   len = strlen(host);
+    uint8_t  a[16];
+
+    if (len > AIGW_URL_MAX) {
+        return 1;
+    }
+
+    if (host[0] == '[') {
+        memcpy(text, host + 1, len);
+        text[strcspn(text, "]%")] = '\0';
+
+        return inet_pton(AF_INET6, text, a) != 1 || is_inside_v6(a);
+    }
+
+    memcpy(text, host, len + 1);
+
+    if (len > 0 && text[len - 1] == '.') {
+        text[--len] = '\0';
+    }
+
+    if (inet_pton(AF_INET, text, a) == 1) {
+        return is_inside_v4(a);
+    }
+
+    /* a name: no number, not this machine's */
+
+    return text[strspn(text, "0123456789.")] == '\0'
+           || strcasecmp(text, "localhost") == 0
+           || (len > 10 && strcasecmp(text + len - 10, ".localhost") == 0);
+}
+
+
 static int
 has_part(CURLU *u, CURLUPart part)
 {
@@ -74,6 +140,7 @@ check(CURLU *u, const char *text, char url[AIGW_URL_MAX + 1],
     }
 
     parts->loopback = is_loopback(host) != 0;
+    parts->inside = is_inside(host) != 0;
     curl_free(host);
 
     if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD)

@@ -28,6 +28,30 @@ add_upstream(const cli_t *cli, cJSON *object, const void *thing)
 }
 
 
+/* Who is at no shell may not have this machine ask around in its own network:
+   an address of it is set here once, and may be kept. Threat M17. */
+static cli_exit_t
+check_inside(const cli_t *cli, const char *url, const cli_url_t *parts)
+{
+    aigw_err_t        err;
+    aigw_upstream_t   old;
+
+    if (cli->caller == NULL || (parts->https && !parts->inside)) {
+        return CLI_OK;
+    }
+
+    err = aigw_store_find_upstream(cli->store, cli_str(cli->arg[0].text), &old);
+
+    if (err == AIGW_OK && strcmp(old.url, url) == 0) {
+        return CLI_OK;
+    }
+
+    return cli_fail(cli, CLI_USAGE, "set it on the gateway's host: aigw"
+                    " upstream set", "url: no address of this machine or its"
+                    " network is taken here");
+}
+
+
 /* https, but for this machine itself; "/v1" at the end is ours to add. */
 static cli_exit_t
 check_url(const cli_t *cli, const char *text, char url[AIGW_URL_MAX + 1])
@@ -53,7 +77,7 @@ check_url(const cli_t *cli, const char *text, char url[AIGW_URL_MAX + 1])
         url[len - 3] = '\0';
     }
 
-    return CLI_OK;
+    return check_inside(cli, url, &parts);
 }
 
 
@@ -175,9 +199,17 @@ cmd_upstream_set(cli_t *cli)
     memset(&upstream, 0, sizeof(upstream));
     snprintf(upstream.name, sizeof(upstream.name), "%s", cli->arg[0].text);
 
+    if (cli->caller != NULL) {
+        cli->caller->field = "url";
+    }
+
     code = check_url(cli, cli_option(cli, "url")->text, upstream.url);
     if (code != CLI_OK) {
         return code;
+    }
+
+    if (cli->caller != NULL) {
+        cli->caller->field = NULL;
     }
 
     code = cli_read_secret(cli, cli_option(cli, "key-file")->text,
