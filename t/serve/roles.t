@@ -181,6 +181,8 @@ my %with = (
         value => 'https://ai.example.com/v1' } },
     'POST /admin/api/keys' => sub ($i) { { json => { name => "zz-k$i",
         project => 'zz-ana-p' } } },
+    map({ ("POST /admin/api/subkeys$_" => { json => { project => 'zz-ana-p' },
+        status => 400 }) } '', '/rotate', '/retire'),
     'GET /admin/api/explain' => { query =>
         'model=gpt-4o-mini&project=zz-ana-p&key=zz-ana-k' },
 );
