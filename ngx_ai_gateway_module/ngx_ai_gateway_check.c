@@ -174,8 +174,8 @@ ngx_ai_gateway_refuse_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 /* May the list's owner call target by this name? A wildcard must cover both;
    an alias that the list names itself is allowed whatever it stands for. */
 static ngx_uint_t
-ngx_ai_gateway_allowed(const char *patterns, aigw_str_t name,
-    aigw_str_t target)
+ngx_ai_gateway_allowed(ngx_ai_gateway_ctx_t *ctx, const char *patterns,
+    aigw_str_t name, aigw_str_t target)
 {
     aigw_str_t  list;
 
@@ -183,7 +183,7 @@ ngx_ai_gateway_allowed(const char *patterns, aigw_str_t name,
     list.len = ngx_strlen(patterns);
 
     return aigw_limit_model_allowed(list, name)
-           && (aigw_limit_model_named(list, name)
+           && (!ctx->alias || aigw_limit_model_named(list, name)
                || aigw_limit_model_allowed(list, target));
 }
 
@@ -229,13 +229,13 @@ ngx_ai_gateway_check_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 
     ngx_ai_gateway_set_called(ctx, &called);
 
-    if (!ngx_ai_gateway_allowed(access->key_models, name, target)) {
+    if (!ngx_ai_gateway_allowed(ctx, access->key_models, name, target)) {
         return ngx_ai_gateway_refuse_model(r, ctx,
                                            AIGW_VERDICT_MODEL_NOT_ALLOWED,
                                            "is not allowed for this API key.");
     }
 
-    if (!ngx_ai_gateway_allowed(access->project_models, name, target)) {
+    if (!ngx_ai_gateway_allowed(ctx, access->project_models, name, target)) {
         return ngx_ai_gateway_refuse_model(r, ctx,
                                            AIGW_VERDICT_MODEL_NOT_ALLOWED,
                                            "is not allowed for this project.");

@@ -249,7 +249,7 @@ ngx_ai_gateway_with_headers(ngx_http_request_t *r,
 
     /* the request that was built has a copy of its own */
 
-    aigw_cleanse(authorization.data, authorization.len);
+    ngx_explicit_memzero(authorization.data, authorization.len);
 
     return rc;
 }
@@ -288,7 +288,7 @@ ngx_ai_gateway_forget_request(ngx_http_request_t *r)
     if (r->request_body == NULL || r->request_body->bufs == NULL
         || head != r->request_body->bufs->buf)
     {
-        aigw_cleanse(head->start, head->last - head->start);
+        ngx_explicit_memzero(head->start, head->last - head->start);
     }
 }
 

@@ -86,6 +86,10 @@ aigw_limit_model_allowed(aigw_str_t patterns, aigw_str_t model)
 {
     aigw_str_t  item;
 
+    if (patterns.len == 1 && patterns.data[0] == '*') {
+        return 1;                     /* what most lists say */
+    }
+
     while (next_item(&patterns, &item)) {
         if (item.len > 0 && glob(item, model)) {
             return 1;
