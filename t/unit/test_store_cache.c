@@ -70,7 +70,13 @@ change(aigw_store_t *s, char what)
         return aigw_store_change_project(s, AIGW_CHANGE_QUOTA, &project);
 
     case 'u':
-        if (aigw_store_find_user(s, str("admin"), &user) != AIGW_OK) {
+        /* the last admin stays enabled */
+        user = a_user("deputy");
+        user.role = AIGW_ROLE_ADMIN;
+
+        if (aigw_store_create_user(s, &user) != AIGW_OK
+            || aigw_store_find_user(s, str("admin"), &user) != AIGW_OK)
+        {
             return AIGW_EINVAL;
         }
 
