@@ -24,8 +24,6 @@ aigw_usage_again_init(aigw_usage_again_t *again)
 }
 
 
-/* How many bytes two texts have in common, to the last that begins something:
-   no name or value is cut there. */
 static size_t
 again_common(const char *a, const char *b, size_t len)
 {
@@ -35,7 +33,15 @@ again_common(const char *a, const char *b, size_t len)
         n++;
     }
 
-    while (n > 0 && a[n - 1] != ',' && a[n - 1] != '{' && a[n - 1] != '[') {
+    return n;
+}
+
+
+/* To where something begins, so that no name or value is cut. */
+static size_t
+again_back(const char *p, size_t n)
+{
+    while (n > 0 && p[n - 1] != ',' && p[n - 1] != '{' && p[n - 1] != '[') {
         n--;
     }
 
@@ -44,25 +50,32 @@ again_common(const char *a, const char *b, size_t len)
 
 
 /* A chunk that begins otherwise: reads what it has in common with the one that
-   is known and, if that means nothing yet, keeps it. */
+   is known and, if that means nothing yet, keeps it. The first piece of a
+   chunk may be short, that of this one or of that one: it tells nothing. */
 static size_t
 again_learn(aigw_usage_meter_t *m, aigw_str_t text)
 {
     int                  passing = m->passing;
-    size_t               have, n;
+    size_t               n, most;
     aigw_usage_again_t  *again = &m->again;
 
+    most = text.len < AIGW_USAGE_AGAIN_MAX ? text.len : AIGW_USAGE_AGAIN_MAX;
     n = again_common(text.data, again->bytes,
-                     text.len < again->have ? text.len : again->have);
-    again->len = 0;
+                     most < again->have ? most : again->have);
 
-    if (n < AGAIN_MIN) {
-        have = text.len < AIGW_USAGE_AGAIN_MAX ? text.len
-                                               : AIGW_USAGE_AGAIN_MAX;
-        memcpy(again->bytes, text.data, have);
-        again->have = (uint16_t) have;
+    if (n == text.len) {
         return 0;
     }
+
+    again->len = 0;
+
+    if (n < AGAIN_MIN || (n == again->have && n < most)) {
+        memcpy(again->bytes, text.data, most);
+        again->have = (uint16_t) most;
+        return 0;
+    }
+
+    n = again_back(text.data, n);
 
     if (aigw_json_feed(&m->json, (const unsigned char *) text.data, n, m)
             == AIGW_OK

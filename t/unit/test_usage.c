@@ -340,6 +340,41 @@ test_alike(void)
 }
 
 
+/* A chunk that comes in two pieces does not make the beginning a shorter one:
+   else all that come after it would cost more. */
+static void
+test_alike_in_pieces(void)
+{
+    static const char  chunk[] = TEXT("a"), next[] = TEXT("b");
+
+    size_t              i, known = 0, cut = 100, len = sizeof(chunk) - 1;
+    unsigned char       data[sizeof(chunk)];
+    aigw_usage_meter_t  m;
+    aigw_usage_piece_t  piece;
+
+    aigw_usage_init(&m, AIGW_USAGE_SSE, 0);
+
+    for (i = 0; i < 5; i++) {
+        memcpy(data, i % 2 ? next : chunk, len);
+
+        /* the first and the fourth are cut */
+        if (i % 3 == 0) {
+            aigw_usage_feed(&m, data, cut, &piece);
+            aigw_usage_feed(&m, data + cut, len - cut, &piece);
+
+        } else {
+            aigw_usage_feed(&m, data, len, &piece);
+        }
+
+        known = i == 2 ? m.again.len : known;
+    }
+
+    ok(known > cut && m.again.len == known, "%d bytes are known, then %d",
+       (int) known, (int) m.again.len);
+    is_int((int64_t) m.text_bytes, 5, "and all is read");
+}
+
+
 int
 main(void)
 {
@@ -351,6 +386,7 @@ main(void)
     test_counts();
     test_text();
     test_alike();
+    test_alike_in_pieces();
 
     return done();
 }
