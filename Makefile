@@ -25,6 +25,7 @@ NGINX_WITH := --with-compat --with-debug --with-threads --with-http_ssl_module -
 
 SHARED  := $(wildcard shared/*.c)
 CLI     := $(wildcard admin_cli/*.c admin_cli/serve/*.c)
+WEB     := $(wildcard admin_cli/web/* admin_cli/web/*/*)
 SIM     := $(wildcard t/sim/*.c)
 UNIT    := $(wildcard t/unit/*.c)
 FUZZ    := $(patsubst t/fuzz/%.c,%,$(filter-out t/fuzz/main.c,$(wildcard t/fuzz/*.c)))
@@ -61,6 +62,7 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(FLAGS) -c -o $@ $<
 
 $(BUILD)/obj/admin_cli/%.o: FLAGS += -Iadmin_cli
+$(BUILD)/obj/admin_cli/serve/serve_web.o: $(WEB)
 
 $(LIB): $(SHARED:%.c=$(BUILD)/obj/%.o)
 	@rm -f $@

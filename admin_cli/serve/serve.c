@@ -22,7 +22,7 @@
 #include <curl/curl.h>
 
 #include "aigw_seal.h"
-#include "serve.h"
+#include "serve_web.h"
 
 
 #define BACKLOG       1024
@@ -227,6 +227,8 @@ cmd_serve(cli_t *cli)
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signals = signalfd(-1, &mask, SFD_CLOEXEC);
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    serve_web_make();
+    serve_openapi_make();
 
     daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD
                               |MHD_USE_THREAD_PER_CONNECTION|MHD_USE_POLL

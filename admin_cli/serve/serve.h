@@ -37,6 +37,9 @@
 #define SERVE_OWNERS   (SERVE_MEMBER|SERVE_ADMIN)
 
 
+#define SERVE_API      "/admin/api"
+
+
 typedef struct serve_request_s  serve_request_t;
 
 /* A route: a command, or a handler. A {part} of its path is the command's next
@@ -51,7 +54,7 @@ typedef struct {
     const char  *verb;
     const char  *without;             /* options that are not offered */
     void       (*handler)(serve_request_t *r);
-    const char  *summary;             /* of a handler */
+    const char  *form;                /* what a handler takes and answers */
     int          origin;              /* errors are in its words: ORIGIN.md */
 } serve_route_t;
 
@@ -144,6 +147,15 @@ void serve_run(serve_request_t *r);
 int serve_open(serve_request_t *r, unsigned needs);
 void serve_close(serve_request_t *r);
 
+/* serve_form.c: what handlers take and answer, as commands have it. */
+/* NULL: the route gives a page. */
+const cli_command_t *serve_command_of(const serve_route_t *route);
+/* What is within an error. */
+extern const cli_command_t  serve_error_form;
+/* Takes body or query by the handler's form: cli_option has them. 0: it is
+   answered. */
+int serve_take_form(serve_request_t *r);
+
 /* serve_value.c: values of a request as the command wants them. */
 /* Body or query into cli; 0: it is answered. */
 int serve_take_values(serve_request_t *r);
@@ -157,8 +169,6 @@ const char *serve_field_name(const cli_option_t *option,
 int serve_is_secret(const cli_option_t *option);
 /* Is the option offered by this route? */
 int serve_is_offered(const serve_route_t *route, const cli_option_t *option);
-/* A text of the body that a handler needs; NULL: it is answered. */
-const char *serve_need_text(serve_request_t *r, const char *name, size_t max);
 
 /* serve_jwt.c: tokens, HS256 and nothing else (RFC 7519, 8725). */
 typedef struct {
@@ -214,6 +224,8 @@ int serve_hash_password(serve_request_t *r, const char *text,
 
 /* serve_login.c: handlers that begin and end sessions. */
 void serve_retry_after(serve_request_t *r, int64_t wait_ms);
+/* Answers one that failed; wait_ms is for SERVE_TRY_LATER. */
+void serve_fail_try(serve_request_t *r, serve_try_t result, int64_t wait_ms);
 void serve_login(serve_request_t *r);
 void serve_login_link(serve_request_t *r);
 void serve_logout(serve_request_t *r);
@@ -223,9 +235,6 @@ void serve_me_password(serve_request_t *r);
 /* With {"cookie":true} in r->json the token goes into the cookie. Cleanses
    session. */
 void serve_answer_session(serve_request_t *r, serve_session_t *session);
-/* The body with these members and no others, into r->json; 0: it is
-   answered. */
-int serve_parse_members(serve_request_t *r, const char *members);
 
 /* serve_register.c: accounts that people make themselves. */
 typedef enum {

@@ -22,6 +22,14 @@ serve_retry_after(serve_request_t *r, int64_t wait_ms)
 }
 
 
+/* Of the form; NULL: not given. */
+static const char *
+given(const serve_request_t *r, const char *name)
+{
+    return cli_option(&r->cli, name)->text;
+}
+
+
 /* The cookie of the page; an empty token ends it. */
 static void
 set_cookie(serve_request_t *r, const char *token, int64_t seconds)
@@ -42,11 +50,8 @@ set_cookie(serve_request_t *r, const char *token, int64_t seconds)
 void
 serve_answer_session(serve_request_t *r, serve_session_t *session)
 {
-    int     cookie;
+    int     cookie = given(r, "cookie") != NULL;
     cJSON  *answer = cJSON_CreateObject();
-
-    cookie = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r->json,
-                                                           "cookie"));
 
     if (cookie) {
         set_cookie(r, session->token,
@@ -65,8 +70,8 @@ serve_answer_session(serve_request_t *r, serve_session_t *session)
 }
 
 
-static void
-fail_try(serve_request_t *r, serve_try_t result, int64_t wait_ms)
+void
+serve_fail_try(serve_request_t *r, serve_try_t result, int64_t wait_ms)
 {
     switch (result) {
 
@@ -92,37 +97,13 @@ fail_try(serve_request_t *r, serve_try_t result, int64_t wait_ms)
 }
 
 
-/* Body with these members and perhaps "cookie", and no others. */
-int
-serve_parse_members(serve_request_t *r, const char *members)
+/* It costs nothing, and it is not shown. */
+static void
+fail_password(serve_request_t *r)
 {
-    const cJSON  *item;
-
-    if (!serve_parse_body(r)) {
-        return 0;
-    }
-
-    cJSON_ArrayForEach(item, r->json) {
-        if (!cli_has_word(members, item->string)
-            || cJSON_GetObjectItemCaseSensitive(r->json, item->string) != item
-            || (strcmp(item->string, "cookie") == 0 && !cJSON_IsBool(item)))
-        {
-            serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", item->string, NULL,
-                       "%s: it does not belong here, or not like this",
-                       item->string);
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* A body that says nothing. */
-static int
-end_body(serve_request_t *r)
-{
-    return serve_parse_members(r, "");
+    serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "password", NULL,
+               "password: it has %d to %d bytes", AIGW_PASSWORD_MIN,
+               AIGW_PASSWORD_MAX);
 }
 
 
@@ -133,9 +114,7 @@ hash_password(serve_request_t *r, const char *password, aigw_password_t *hash)
     int64_t  wait_ms;
 
     if (aigw_password_check(cli_str(password)) != AIGW_OK) {
-        serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "password", NULL,
-                   "password: it has %d to %d bytes", AIGW_PASSWORD_MIN,
-                   AIGW_PASSWORD_MAX);
+        fail_password(r);
         return 0;
     }
 
@@ -144,7 +123,7 @@ hash_password(serve_request_t *r, const char *password, aigw_password_t *hash)
     }
 
     if (wait_ms > 0) {
-        fail_try(r, SERVE_TRY_LATER, wait_ms);
+        serve_fail_try(r, SERVE_TRY_LATER, wait_ms);
     }
 
     return 0;
@@ -174,28 +153,26 @@ set_password(serve_request_t *r, aigw_login_t *login)
 void
 serve_login(serve_request_t *r)
 {
-    const char       *name, *password;
-    serve_try_t       result;
-    serve_session_t   session;
+    serve_try_t      result;
+    serve_session_t  session;
 
-    if (!serve_parse_members(r, "name,password,cookie")) {
+    if (!serve_take_form(r)) {
         return;
     }
 
-    name = serve_need_text(r, "name", AIGW_NAME_MAX);
-    password = name ? serve_need_text(r, "password", AIGW_PASSWORD_MAX) : NULL;
-
-    if (password == NULL) {
+    if (strlen(given(r, "password")) > AIGW_PASSWORD_MAX) {
+        fail_password(r);
         return;
     }
 
-    result = serve_try_login(r, name, password, &session);
+    result = serve_try_login(r, given(r, "name"), given(r, "password"),
+                             &session);
 
     if (result == SERVE_TRY_OK) {
         serve_answer_session(r, &session);
 
     } else {
-        fail_try(r, result, session.wait_ms);
+        serve_fail_try(r, result, session.wait_ms);
     }
 }
 
@@ -220,16 +197,14 @@ static int
 prepare_link(serve_request_t *r, const char *token, aigw_password_t *hash)
 {
     aigw_err_t      err;
-    const char     *password;
+    const char     *password = given(r, "password");
     aigw_ticket_t   ticket;
 
-    if (!cJSON_HasObjectItem(r->json, "password")) {
+    if (password == NULL) {
         return 1;
     }
 
-    password = serve_need_text(r, "password", AIGW_PASSWORD_MAX);
-
-    if (password == NULL || !serve_open(r, CLI_NEEDS_STORE)) {
+    if (!serve_open(r, CLI_NEEDS_STORE)) {
         return 0;
     }
 
@@ -257,15 +232,13 @@ serve_login_link(serve_request_t *r)
     aigw_password_t   hash = { 0 };
     serve_session_t   session = { 0 };
 
-    if (!serve_parse_members(r, "token,password,cookie")) {
+    if (!serve_take_form(r)) {
         return;
     }
 
-    token = serve_need_text(r, "token", AIGW_TICKET_LEN);
+    token = given(r, "token");
 
-    if (token == NULL || !prepare_link(r, token, &hash)
-        || !serve_open(r, CLI_NEEDS_WRITE))
-    {
+    if (!prepare_link(r, token, &hash) || !serve_open(r, CLI_NEEDS_WRITE)) {
         return;
     }
 
@@ -302,7 +275,7 @@ serve_logout(serve_request_t *r)
 {
     uint32_t  version;
 
-    if (!end_body(r)) {
+    if (!serve_take_form(r)) {
         return;
     }
 
@@ -324,6 +297,10 @@ serve_me(serve_request_t *r)
     cJSON         *answer;
     aigw_user_t    user;
     aigw_login_t   login;
+
+    if (!serve_take_form(r)) {
+        return;
+    }
 
     if (aigw_store_get_login(r->cli.store, r->user.id, &user, &login)
         != AIGW_OK)
@@ -353,22 +330,17 @@ serve_me_password(serve_request_t *r)
     serve_try_t    result;
     aigw_login_t   login;
 
-    if (!serve_parse_members(r, "old_password,password")) {
+    if (!serve_take_form(r)) {
         return;
     }
 
-    password = serve_need_text(r, "password", AIGW_PASSWORD_MAX);
-    old = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r->json,
-                                                            "old_password"));
-    err = password == NULL ? AIGW_OK
-          : aigw_store_get_login(r->cli.store, r->user.id, NULL, &login);
+    password = given(r, "password");
+    old = given(r, "old_password");
+    err = aigw_store_get_login(r->cli.store, r->user.id, NULL, &login);
     serve_close(r);
 
-    if (password == NULL || err != AIGW_OK) {
-        if (err != AIGW_OK) {
-            serve_fail_store(r);
-        }
-
+    if (err != AIGW_OK) {
+        serve_fail_store(r);
         return;
     }
 
@@ -378,7 +350,7 @@ serve_me_password(serve_request_t *r)
                  : serve_check_password(r, r->user.name, old ? old : "", &login);
 
         if (result != SERVE_TRY_OK) {
-            fail_try(r, result, 1000);
+            serve_fail_try(r, result, 1000);
             return;
         }
     }

@@ -212,57 +212,30 @@ fail(serve_request_t *r, serve_register_t result, int64_t wait_ms)
 }
 
 
-/* The members that a new account is made of; 0: it is answered. */
-static int
-take_account(serve_request_t *r, const char **name, const char **password,
-    const char **invite)
-{
-    const cJSON  *item;
-
-    *name = serve_need_text(r, "name", AIGW_NAME_MAX);
-    *password = *name ? serve_need_text(r, "password", AIGW_PASSWORD_MAX)
-                      : NULL;
-
-    if (*password == NULL) {
-        return 0;
-    }
-
-    item = cJSON_GetObjectItemCaseSensitive(r->json, "invite");
-    *invite = cJSON_GetStringValue(item);
-
-    if (item != NULL && !cJSON_IsString(item) && !cJSON_IsNull(item)) {
-        serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "invite", NULL,
-                   "invite: it is a string, or null for none");
-
-    } else if (aigw_store_check_name(cli_str(*name)) != AIGW_OK) {
-        serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "name", NULL,
-                   "name: letters, digits and . _ - (not digits alone, no '-'"
-                   " in front), %d bytes at most", AIGW_NAME_MAX);
-
-    } else if (aigw_password_check(cli_str(*password)) != AIGW_OK) {
-        serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "password", NULL,
-                   "password: it has %d to %d bytes", AIGW_PASSWORD_MIN,
-                   AIGW_PASSWORD_MAX);
-    }
-
-    return r->status == 0;
-}
-
-
 void
 serve_register(serve_request_t *r)
 {
-    const char        *name, *password, *invite;
+    const char        *password, *invite;
     serve_session_t    session;
     serve_register_t   result;
 
-    if (!serve_parse_members(r, "name,password,invite,cookie")
-        || !take_account(r, &name, &password, &invite))
-    {
+    if (!serve_take_form(r)) {
         return;
     }
 
-    result = serve_try_register(r, name, password, invite, &session);
+    password = cli_option(&r->cli, "password")->text;
+    invite = cli_option(&r->cli, "invite")->text;
+    invite = invite != NULL && invite[0] != '\0' ? invite : NULL;
+
+    if (aigw_password_check(cli_str(password)) != AIGW_OK) {
+        serve_fail(r, MHD_HTTP_BAD_REQUEST, "usage", "password", NULL,
+                   "password: it has %d to %d bytes", AIGW_PASSWORD_MIN,
+                   AIGW_PASSWORD_MAX);
+        return;
+    }
+
+    result = serve_try_register(r, cli_option(&r->cli, "name")->text,
+                                password, invite, &session);
 
     if (result == SERVE_REGISTER_OK) {
         serve_answer_session(r, &session);

@@ -3,12 +3,13 @@
  * the test of who may call what come from it. docs/ROLES.md has a line for each.
  */
 
-#include "serve.h"
+#include "serve_web.h"
 
 
-#define API                    "/admin/api"
+#define API                    SERVE_API
 #define OK                     MHD_HTTP_OK
 #define CREATED                MHD_HTTP_CREATED
+#define EMPTY                  MHD_HTTP_NO_CONTENT
 
 #define GET(path, roles, noun, verb, without)                                 \
     { "GET", API path, roles, OK, noun, verb, without, NULL, NULL, 0 }
@@ -22,11 +23,13 @@
     { "PUT", API path, roles, OK, noun, verb, without, NULL, NULL, 0 }
 #define DELETE(path, roles, noun, verb)                                       \
     { "DELETE", API path, roles, OK, noun, verb, NULL, NULL, NULL, 0 }
-#define HANDLER(method, path, roles, handler, summary)                        \
-    { method, path, roles, OK, NULL, NULL, NULL, handler, summary, 0 }
+#define HANDLER(method, path, roles, status, handler, form)                   \
+    { method, path, roles, status, NULL, NULL, NULL, handler, form, 0 }
+#define PAGE(path, handler)                                                   \
+    { "GET", path, SERVE_ANYONE, OK, NULL, NULL, NULL, handler, NULL, 0 }
 
-#define ORIGIN(method, path, roles, noun, verb, handler, summary)             \
-    { method, path, roles, OK, noun, verb, NULL, handler, summary, 1 }
+#define ORIGIN(method, path, roles, noun, verb, handler, form)                \
+    { method, path, roles, OK, noun, verb, NULL, handler, form, 1 }
 
 #define ADMIN    SERVE_ADMIN
 #define READERS  SERVE_READERS
@@ -36,17 +39,17 @@
 
 const serve_route_t  serve_routes[] = {
 
-    HANDLER("POST", API "/login", SERVE_ANYONE, serve_login,
-            "log in by name and password"),
-    HANDLER("POST", API "/login/link", SERVE_ANYONE, serve_login_link,
-            "log in by a one-time link"),
-    HANDLER("POST", API "/register", SERVE_ANYONE, serve_register,
-            "make oneself an account"),
-    HANDLER("POST", API "/logout", USERS, serve_logout,
-            "end all sessions of this account"),
-    HANDLER("GET", API "/me", USERS, serve_me, "who is calling"),
-    HANDLER("POST", API "/me/password", USERS, serve_me_password,
-            "set another password; ends all sessions"),
+    HANDLER("POST", API "/login", SERVE_ANYONE, OK, serve_login, "login"),
+    HANDLER("POST", API "/login/link", SERVE_ANYONE, OK, serve_login_link,
+            "link"),
+    ORIGIN("POST", API "/token", SERVE_ANYONE, NULL, NULL, serve_origin_login,
+           "token"),
+    HANDLER("POST", API "/register", SERVE_ANYONE, OK, serve_register,
+            "register"),
+    HANDLER("POST", API "/logout", USERS, EMPTY, serve_logout, "logout"),
+    HANDLER("GET", API "/me", USERS, OK, serve_me, "me"),
+    HANDLER("POST", API "/me/password", USERS, EMPTY, serve_me_password,
+            "password"),
 
     GET("/users", READERS, "user", "list", NULL),
     ADD("/users", ADMIN, "user", "create", "admin,auditor,member,password"),
@@ -115,17 +118,23 @@ const serve_route_t  serve_routes[] = {
     GET("/store", READERS, "store", "stats", NULL),
 
     ORIGIN("POST", "/register", SERVE_ANYONE, NULL, NULL,
-           serve_origin_register, "make oneself an account"),
+           serve_origin_register, "register"),
     ORIGIN("POST", "/login", SERVE_ANYONE, NULL, NULL, serve_origin_login,
-           "log in, by OAuth2's password form"),
+           "login"),
     ORIGIN("POST", "/admin/init", SERVE_ANYONE, NULL, NULL, serve_origin_init,
-           "the first admin, by the token of `aigw store init`"),
+           "init"),
     ORIGIN("POST", "/project/create", OWNERS, "project", "create",
-           serve_origin_create, "make a project and its key"),
+           serve_origin_create, "create"),
     ORIGIN("GET", "/project/list", USERS, "project", "list",
-           serve_origin_list, "all projects"),
+           serve_origin_list, "list"),
     ORIGIN("GET", "/stats/usage", USERS, "usage", "show", serve_origin_stats,
-           "calls and tokens from day to day"),
+           "stats"),
+
+    PAGE("/docs", serve_web),
+    PAGE("/openapi.json", serve_openapi),
+    PAGE("/admin/docs", serve_web),
+    PAGE("/admin/docs/{file}", serve_web),
+    PAGE("/admin/openapi.json", serve_openapi),
 
     { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0 }
 };

@@ -449,21 +449,3 @@ serve_take_values(serve_request_t *r)
            && need(r, command->args, r->cli.arg)
            && need(r, command->options, r->cli.option);
 }
-
-
-const char *
-serve_need_text(serve_request_t *r, const char *name, size_t max)
-{
-    const char  *text;
-
-    text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r->json,
-                                                                 name));
-
-    if (text == NULL || text[0] == '\0' || strlen(text) > max) {
-        (void) bad_value(r, name, text == NULL || text[0] == '\0'
-                         ? "it is missing, or no string" : "it is too long");
-        return NULL;
-    }
-
-    return text;
-}

@@ -37,7 +37,10 @@ sub routes () {
         my ($macro, $text) = ($1, $2);
         my @part = map { s/^(?:API )?"(.*)"$/$1/r =~ s/^NULL$//r }
             $text =~ /((?:API )?"[^"]*"|\w+)/g;
-        my $handled = $macro =~ /^(?:HANDLER|ORIGIN)$/;
+
+        @part = ('GET', $part[0], 'SERVE_ANYONE') if $macro eq 'PAGE';
+
+        my $handled = $macro =~ /^(?:HANDLER|ORIGIN|PAGE)$/;
         my $method = $handled ? shift @part : $verb{$macro} // $macro;
         my $path = shift @part;
 
@@ -145,7 +148,8 @@ my %missing = (user => 'zz-none', project => 'zz-none-p', key => 'zz-none-k',
     invite => '0' x 12, call => '0' x 32);
 
 # Values of path parameters that are nobody's.
-my %common = (model => 'zz-model', upstream => '4sapi', setting => 'base_url');
+my %common = (model => 'zz-model', upstream => '4sapi', setting => 'base_url',
+    file => 'docs.css');
 
 # What a route is asked with: body or query, by its name; a sub gets a number
 # that is new.
@@ -160,6 +164,9 @@ my %with = (
         password => 'a password' }, status => 403 },
     'POST /login' => { body => 'username=zz-none&password=x', headers => [
         'Content-Type' => 'application/x-www-form-urlencoded' ],
+        status => 401 },
+    'POST /admin/api/token' => { body => 'username=zz-none&password=x',
+        headers => [ 'Content-Type' => 'application/x-www-form-urlencoded' ],
         status => 401 },
     'POST /admin/init' => { json => { token => 'x' x 40,
         password => 'a password' }, status => 403 },
