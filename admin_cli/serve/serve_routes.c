@@ -132,6 +132,9 @@ const serve_route_t  serve_routes[] = {
 
     PAGE("/docs", serve_web),
     PAGE("/openapi.json", serve_openapi),
+    PAGE("/admin/", serve_web),
+    PAGE("/admin/login", serve_web),
+    PAGE("/admin/join", serve_web),
     PAGE("/admin/docs", serve_web),
     PAGE("/admin/docs/{file}", serve_web),
     PAGE("/admin/openapi.json", serve_openapi),

@@ -25,6 +25,9 @@
     extern const char  serve_web_##name##_end[]                               \
         __attribute__((visibility("hidden")))
 
+FILE_OF(admin_html, "admin.html");
+FILE_OF(admin_js, "admin.js");
+FILE_OF(admin_css, "admin.css");
 FILE_OF(docs_html, "docs.html");
 FILE_OF(docs_js, "docs.js");
 FILE_OF(docs_css, "docs.css");
@@ -46,6 +49,9 @@ static struct {
     const char  *end;
     char         etag[SERVE_ETAG_LEN + 1];
 } files[] = {
+    { "admin.html", HTML, serve_web_admin_html, serve_web_admin_html_end, "" },
+    { "admin.js", JS, serve_web_admin_js, serve_web_admin_js_end, "" },
+    { "admin.css", CSS, serve_web_admin_css, serve_web_admin_css_end, "" },
     { "docs.html", HTML, serve_web_docs_html, serve_web_docs_html_end, "" },
     { "docs.js", JS, serve_web_docs_js, serve_web_docs_js_end, "" },
     { "docs.css", CSS, serve_web_docs_css, serve_web_docs_css_end, "" },
@@ -120,7 +126,9 @@ void
 serve_web(serve_request_t *r)
 {
     size_t       i;
-    const char  *name = r->param[0] ? r->param[0] : "docs.html";
+    const char  *name = r->param[0] ? r->param[0]
+                        : strstr(r->path, "/docs") ? "docs.html"
+                        : "admin.html";
 
     for (i = 0; i < FILES; i++) {
         if (strcmp(files[i].name, name) == 0) {
