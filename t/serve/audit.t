@@ -65,7 +65,7 @@ my $next = $t->secret('another password', 'pw-planted-0a9b8c7d6e5f');
 my ($bootstrap) = $t->{transcript} =~ /(aigwt_\w+)/;
 my $call = $t->chat($t->project('paid'));
 my %of = (user => 'ana', project => 'demo', key => 'laptop', model => 'm',
-    upstream => 'up', setting => 'base_url', call => $call->id);
+    setting => 'base_url', call => $call->id);
 my ($caller, $link);
 
 # it is shown once, and nowhere else
@@ -82,6 +82,8 @@ my $keys = AIGW::Sim->new("$AIGW::build/aigw-sim", '--newapi', 'new',
 $t->run('upstream', 'set', 'keys', '--url', 'http://127.0.0.1:' . $keys->port,
     '--key-file', $file[1], '--driver', 'newapi', '--master-user', 7,
     '--master-token-file', $file[3]);
+$t->run('upstream', 'set', 'up', '--url', 'http://127.0.0.1:'
+    . $upstream->sockport, '--key-file', $file[1]);
 is($call->status, 200, 'a call to give back');
 $t->wait_rows(1);
 $t->run('setting', 'set', 'signup', 'open');
@@ -129,8 +131,7 @@ my @asked = (
         'set price m'],
     ["DELETE $api/prices/{model}", undef, 'delete price m'],
     ["PUT $api/upstreams/{upstream}", { key => $key,
-        url => 'http://127.0.0.1:' . $upstream->sockport },
-        'create upstream up'],
+        url => 'https://203.0.113.5' }, 'create upstream far'],
     ["POST $api/upstreams/{upstream}/test", {}, 'create model learnt'],
     ["PUT $api/settings/{setting}", { value => 'http://a/v1' },
         'set setting base_url'],
@@ -158,6 +159,7 @@ for my $asked (@asked) {
     my ($method, $path) = $route =~ /^(\S+) (.*)/;
     my $before = last_record()->{seq};
 
+    $of{upstream} = $method eq 'PUT' ? 'far' : 'up';
     $path =~ s/\{(\w+)\}/$of{$1}/;
     $json = $json->() if ref $json eq 'CODE';
 
