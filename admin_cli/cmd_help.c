@@ -157,8 +157,8 @@ print_all(FILE *out)
     const cli_option_t  *o;
 
     fputs("  aigw project create demo --quota 25\n\n"
-          "usage: aigw NOUN VERB [arguments] [options]; aigw help [NOUN"
-          " [VERB]]\n", out);
+          "usage: aigw NOUN VERB [options]; aigw reconcile, top, explain, serve"
+          " or help\n", out);
 
     print_nouns(out);
 

@@ -16,7 +16,8 @@ chdir $AIGW::root or die;
 my $asan = -d "$AIGW::build/asan" ? "$AIGW::build/asan" : $AIGW::build;
 my $cc = 'cc -O1 -g -w -fPIC -fsanitize=address,undefined'
     . ' -fno-sanitize-recover=undefined -Ishared';
-my $libs = '-llmdb -lcrypto -lpthread -lcjson -lcurl -lsmartcols';
+my $libs = '-llmdb -lcrypto -lpthread -lcjson -lcurl -lsmartcols'
+    . ' -lmicrohttpd -lm';
 my %plant = (
     'one byte too far' => [
         'volatile size_t n = 9; volatile char *p = malloc(n); p[n] = 0;',
@@ -93,7 +94,8 @@ for my $name (sort keys %plant) {
     like(says("$dir/unit"), $re, "$name: a unit test ends with it");
 
     mkdir "$dir/cli";
-    shell("$cc -o $dir/cli/aigw $asan/obj/admin_cli/*.o $store"
+    shell("$cc -o $dir/cli/aigw $asan/obj/admin_cli/*.o"
+        . " $asan/obj/admin_cli/serve/*.o $store"
         . " $asan/libaigw.a $libs");
     shell("$asan/aigw store init $dir/store");
     like(says("$dir/cli/aigw --store $dir/store user list"), $re,
