@@ -94,7 +94,6 @@ struct serve_request_s {
     size_t                  bytes_len;
     const char             *type;
     struct MHD_Response    *headers;  /* only to collect them */
-    char                    etag[24];
 };
 
 

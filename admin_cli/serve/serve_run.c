@@ -74,19 +74,6 @@ is_allowed(serve_request_t *r)
 }
 
 
-/* Of what a verify finds the command line makes an exit code; here it stands in
-   the answer. */
-static int
-is_answer(const serve_request_t *r, cli_exit_t code, const cJSON *answer)
-{
-    const char  *verb = r->cli.command->verb;
-
-    return code == CLI_OK
-           || (code == CLI_FAILED && answer != NULL && verb != NULL
-               && strcmp(verb, "verify") == 0);
-}
-
-
 static void
 run_command(serve_request_t *r)
 {
@@ -97,7 +84,7 @@ run_command(serve_request_t *r)
     answer = r->cli.answer;
     r->cli.answer = NULL;
 
-    if (is_answer(r, code, answer)) {
+    if (code == CLI_OK) {
         serve_answer(r, r->route->status, answer);
 
     } else {
