@@ -9,6 +9,10 @@
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
+/* What answers look like, as this worker has seen them. */
+static aigw_usage_shapes_t  ngx_ai_gateway_answers;
+static aigw_usage_shapes_t  ngx_ai_gateway_chunks;
+
 
 /* Beginnings of names that tell about the operator's account or the upstream's
    own host; all else comes down. */
@@ -236,7 +240,8 @@ ngx_ai_gateway_start_meter(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
     }
 
     if (ngx_ai_gateway_type_is(r, "text/event-stream")) {
-        aigw_usage_init(&ctx->scan.meter, AIGW_USAGE_SSE, ctx->hide_usage);
+        aigw_usage_init(&ctx->scan.meter, AIGW_USAGE_SSE, ctx->hide_usage,
+                        &ngx_ai_gateway_chunks);
         ctx->metered = 1;
 
         /* every event leaves at once */
@@ -248,7 +253,8 @@ ngx_ai_gateway_start_meter(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
     } else if (ngx_ai_gateway_type_is(r, "application/json")) {
         ctx->hide_usage = 0;
-        aigw_usage_init(&ctx->scan.meter, AIGW_USAGE_JSON, 0);
+        aigw_usage_init(&ctx->scan.meter, AIGW_USAGE_JSON, 0,
+                        &ngx_ai_gateway_answers);
         ctx->metered = 1;
     }
 

@@ -368,32 +368,6 @@ aigw_json_feed(aigw_json_t *json, const unsigned char *data, size_t len,
 
 
 aigw_err_t
-aigw_json_keep(const aigw_json_t *json, aigw_json_mark_t *mark)
-{
-    const aigw_json_level_t  *end;
-
-    end = (const void *) ((const unsigned char *) json + sizeof(mark->kept));
-
-    if (json->err != AIGW_OK || json->path + json->watched > end
-        || (json->state > S_DONE && json->capture))
-    {
-        return AIGW_EINVAL;
-    }
-
-    memcpy(mark->kept, json, sizeof(mark->kept));
-
-    return AIGW_OK;
-}
-
-
-void
-aigw_json_resume(aigw_json_t *json, const aigw_json_mark_t *mark)
-{
-    memcpy(json, mark->kept, sizeof(mark->kept));
-}
-
-
-aigw_err_t
 aigw_json_finish(const aigw_json_t *json)
 {
     if (json->err != AIGW_OK) {

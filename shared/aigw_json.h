@@ -150,13 +150,6 @@ typedef struct {
 } aigw_json_t;
 
 
-/* Where a scan stood, not too deep in the tree. */
-typedef struct {
-    uint64_t  kept[(offsetof(aigw_json_t, path)
-                    + 4 * sizeof(aigw_json_level_t)) / sizeof(uint64_t)];
-} aigw_json_mark_t;
-
-
 /* Makes json ready for a document. Borrows schema. Cheap: once per event. */
 void aigw_json_init(aigw_json_t *json, const aigw_json_schema_t *schema);
 
@@ -168,14 +161,6 @@ void aigw_json_init(aigw_json_t *json, const aigw_json_schema_t *schema);
  */
 aigw_err_t aigw_json_feed(aigw_json_t *json, const unsigned char *data,
     size_t len, void *ctx) AIGW_CHECKED;
-
-/* Keeps where json stands. AIGW_EINVAL: it cannot be kept; mark is not set. */
-aigw_err_t aigw_json_keep(const aigw_json_t *json, aigw_json_mark_t *mark)
-    AIGW_CHECKED;
-
-/* Lets json stand where mark was kept, by itself or by another of its schema,
-   as if it had been fed the same bytes. */
-void aigw_json_resume(aigw_json_t *json, const aigw_json_mark_t *mark);
 
 /* AIGW_OK if what was fed is one complete document, else the error of feed,
    or AIGW_EINVAL: cut, or empty. */

@@ -36,15 +36,16 @@ static const aigw_str_t  usage_done = aigw_str("[DONE]");
 
 
 void
-aigw_usage_init(aigw_usage_meter_t *m, aigw_usage_kind_t kind, int hide)
+aigw_usage_init(aigw_usage_meter_t *m, aigw_usage_kind_t kind, int hide,
+    aigw_usage_shapes_t *shapes)
 {
     memset(m, 0, offsetof(aigw_usage_meter_t, json));
 
     m->kind = kind & 3U;
     m->hide = hide && kind == AIGW_USAGE_SSE;
+    m->shapes = shapes;
 
     aigw_sse_init(&m->sse);
-    aigw_usage_again_init(&m->again);
     aigw_usage_begin(m);
 }
 
@@ -74,21 +75,33 @@ usage_match_done(aigw_usage_meter_t *m, aigw_str_t text)
 }
 
 
+/* The next bytes of a document. */
+static aigw_err_t
+usage_document(aigw_usage_meter_t *m, const unsigned char *data, size_t len)
+{
+    int         first = m->json.offset == 0 && m->shapes != NULL;
+    aigw_err_t  err;
+
+    if (first && aigw_usage_shapes_feed(m, data, len, &err)) {
+        return err;
+    }
+
+    err = aigw_json_feed(&m->json, data, len, m);
+
+    if (first && aigw_json_finish(&m->json) == AIGW_OK) {
+        aigw_usage_shapes_learn(m->shapes, data, len);
+    }
+
+    return err;
+}
+
+
 static void
 usage_data(aigw_usage_meter_t *m, aigw_str_t text)
 {
-    size_t  n;
-
     usage_match_done(m, text);
 
-    if (m->json.offset == 0) {
-        n = aigw_usage_again(m, text);
-        text.data += n;
-        text.len -= n;
-    }
-
-    if (aigw_json_feed(&m->json, (const unsigned char *) text.data, text.len,
-                       m)
+    if (usage_document(m, (const unsigned char *) text.data, text.len)
         != AIGW_OK)
     {
         m->passing = 1;
@@ -245,7 +258,7 @@ aigw_usage_feed(aigw_usage_meter_t *m, unsigned char *data, size_t len,
 
     piece->keep = len;
 
-    if (aigw_json_feed(&m->json, data, len, m) != AIGW_OK) {
+    if (usage_document(m, data, len) != AIGW_OK) {
         m->malformed = 1;
     }
 }

@@ -12,6 +12,7 @@
 
 #include "aigw.h"
 #include "aigw_json.h"
+#include "aigw_json_shape.h"
 #include "aigw_price.h"
 #include "aigw_sse.h"
 
@@ -23,6 +24,7 @@
                                           absurd: its object is ignored */
 #define AIGW_USAGE_INCONSISTENT   0x02 /* total is not the sum of its parts, or
                                           a part is more than its whole */
+#define AIGW_USAGE_SHAPES     4
 #define AIGW_USAGE_COUNTS    14        /* different counts in a usage object */
 
 
@@ -47,17 +49,15 @@ typedef struct {
 } aigw_usage_piece_t;
 
 
-#define AIGW_USAGE_AGAIN_MAX  256
-
-/* Private to aigw_usage_again.c: how the chunks of a stream begin. */
+/* What the answers of one kind look like that come most. All zero: nothing is
+   known yet. Private to aigw_usage_shapes.c. */
 typedef struct {
-    uint16_t          have;            /* of bytes[] */
-    uint16_t          len;             /* of these, what mark is behind; or 0 */
-    uint8_t           empty;           /* of the meter, there */
-    uint8_t           passing;
-    aigw_json_mark_t  mark;
-    char              bytes[AIGW_USAGE_AGAIN_MAX];
-} aigw_usage_again_t;
+    uint8_t            used[AIGW_USAGE_SHAPES];
+    uint8_t            last;           /* the one that fitted */
+    uint8_t            debt;           /* for what learning has cost */
+    uint8_t            misses;
+    aigw_json_shape_t  shape[AIGW_USAGE_SHAPES];
+} aigw_usage_shapes_t;
 
 
 /* Private to aigw_usage.c, but for the fields with a comment. */
@@ -85,24 +85,25 @@ typedef struct {
     unsigned           passing:1;      /* the event is not one to hide */
     unsigned           dropped:1;      /* the last event was hidden */
     unsigned           named_error:1;  /* the event's name is "error" */
-    unsigned           told:1;         /* the event said more than that it has
-                                          choices */
     uint8_t            mark;           /* bytes of "[DONE]" that match */
     uint8_t            found_flags;
     uint32_t           held;           /* bytes of the undecided event */
     uint32_t           found[5];       /* the event's best usage so far */
     uint32_t           count[AIGW_USAGE_COUNTS]; /* of the object in hand */
+    aigw_usage_shapes_t *shapes;
     aigw_sse_t         sse;
     aigw_json_t        json;
-    aigw_usage_again_t again;          /* SSE */
 } aigw_usage_meter_t;
 
 
 /*
  * Makes the meter ready for an answer. hide: withhold each stream event that
- * has an empty `choices` array and a non-null `usage` (SSE only).
+ * has an empty `choices` array and a non-null `usage` (SSE only). shapes: what
+ * meters of this kind have learned so far, from one to the next (borrowed by
+ * the meter); NULL: each answer is scanned.
  */
-void aigw_usage_init(aigw_usage_meter_t *m, aigw_usage_kind_t kind, int hide);
+void aigw_usage_init(aigw_usage_meter_t *m, aigw_usage_kind_t kind, int hide,
+    aigw_usage_shapes_t *shapes);
 
 /*
  * Meters the next len bytes; with hiding on, may move bytes inside data.

@@ -21,12 +21,15 @@ void aigw_usage_commit(aigw_usage_meter_t *m);
 /* Counts the text of a string that will not be completed. */
 void aigw_usage_count_rest(aigw_usage_meter_t *m);
 
-/* --- aigw_usage_again.c --- */
+/* --- aigw_usage_shapes.c --- */
 
-void aigw_usage_again_init(aigw_usage_again_t *again);
+/* If the document has a shape that is known: 1, and it is taken as by
+   aigw_json_feed, which would return *err. */
+int aigw_usage_shapes_feed(aigw_usage_meter_t *m, const unsigned char *data,
+    size_t len, aigw_err_t *err);
 
-/* The data of a chunk begins with text: how much of it the meter has read, be
-   it that it knew it. */
-size_t aigw_usage_again(aigw_usage_meter_t *m, aigw_str_t text);
+/* A scan has taken the document, of which no shape was known. */
+void aigw_usage_shapes_learn(aigw_usage_shapes_t *shapes,
+    const unsigned char *data, size_t len);
 
 #endif /* AIGW_USAGE_INTERNAL_H */

@@ -235,7 +235,6 @@ usage_object(aigw_usage_meter_t *m, const aigw_json_value_t *value)
     if (value->event == AIGW_JSON_VALUE || value->event == AIGW_JSON_BEGIN) {
         memset(m->count, 0, sizeof(m->count));
         m->bad = 0;
-        m->told |= object != 0;
 
         if (top) {
             m->usage = object != 0;
@@ -331,7 +330,6 @@ usage_value(void *ctx, const aigw_json_value_t *value)
     case N_TEXT:
         if (value->type == AIGW_JSON_STRING && !m->done) {
             m->text_bytes += value->end - value->start - 2;
-            m->told = 1;
         }
 
         break;
@@ -339,7 +337,6 @@ usage_value(void *ctx, const aigw_json_value_t *value)
     case N_ERROR:
         if (usage_is_error(value)) {
             m->passing = 1;
-            m->told = 1;
             m->error |= !m->done;
         }
 
@@ -366,7 +363,6 @@ aigw_usage_begin(aigw_usage_meter_t *m)
     m->empty = 0;
     m->usage = 0;
     m->mark = 0;
-    m->told = 0;
     aigw_json_init(&m->json, &aigw_usage_schema);
 }
 

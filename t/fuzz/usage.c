@@ -9,6 +9,10 @@
 #include "fuzz.h"
 
 
+/* Of the input in hand: what its first run learns the next ones use. */
+static aigw_usage_shapes_t  shapes;
+
+
 /* mode */
 #define M_JSON  1
 #define M_LONG  2                      /* an event near the limit of holding */
@@ -81,7 +85,7 @@ meter(caller_t *c, const fuzz_cut_t *cut, int hide, const unsigned char *doc,
     c->passed_len = 0;
     c->held_len = 0;
     aigw_usage_init(&c->m, cut->mode & M_JSON ? AIGW_USAGE_JSON
-                                              : AIGW_USAGE_SSE, hide);
+                                              : AIGW_USAGE_SSE, hide, &shapes);
 
     if (cut->mode & M_LONG) {
         memset(line, 'x', sizeof(line) - 1);
@@ -238,5 +242,7 @@ run(const fuzz_cut_t *cut, const unsigned char *doc, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    memset(&shapes, 0, sizeof(shapes));
+
     return size > FUZZ_PIECE / 2 ? 0 : fuzz_same(run, data, size);
 }

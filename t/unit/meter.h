@@ -55,9 +55,12 @@ meter(aigw_usage_meter_t *m, const char *input, size_t len, long cut)
     unsigned char       held[AIGW_USAGE_HOLD_MAX], *copy;
     aigw_usage_piece_t  piece;
 
+    /* what one run has learned the next one uses: they are the same */
+    static aigw_usage_shapes_t  shapes;
+
     passed_len = 0;
     memset(m, 0xa5, sizeof(*m));
-    aigw_usage_init(m, kind, hide);
+    aigw_usage_init(m, kind, hide, &shapes);
 
     for (pos = 0; pos < len; pos += n) {
         n = pieces_len(pos, len, cut);

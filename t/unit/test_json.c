@@ -67,19 +67,6 @@ on_value(void *ctx, const aigw_json_value_t *v)
 }
 
 
-/* Goes on with another scanner, where one may. */
-static void
-move(aigw_json_t *json)
-{
-    aigw_json_mark_t  mark;
-
-    if (aigw_json_keep(json, &mark) == AIGW_OK) {
-        memset(json, 0xa5, sizeof(*json));
-        aigw_json_resume(json, &mark);
-    }
-}
-
-
 static void
 run(const char *input, size_t len, long cut)
 {
@@ -102,7 +89,6 @@ run(const char *input, size_t len, long cut)
         }
 
         err = again;
-        move(&json);
     }
 
     if (err == AIGW_OK) {

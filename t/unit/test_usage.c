@@ -340,38 +340,67 @@ test_alike(void)
 }
 
 
-/* A chunk that comes in two pieces does not make the beginning a shorter one:
-   else all that come after it would cost more. */
+/* One after the other by one set of shapes, and how many fitted. */
 static void
-test_alike_in_pieces(void)
+are_alike(const char *const *docs, size_t n, unsigned want, const char *name)
 {
-    static const char  chunk[] = TEXT("a"), next[] = TEXT("b");
+    size_t               i, len;
+    int64_t              tokens = 0;
+    unsigned             used, fitted = 0;
+    unsigned char        data[1024];
+    aigw_usage_meter_t   m;
+    aigw_usage_piece_t   piece;
+    aigw_usage_shapes_t  shapes = { 0 };
 
-    size_t              i, known = 0, cut = 100, len = sizeof(chunk) - 1;
-    unsigned char       data[sizeof(chunk)];
-    aigw_usage_meter_t  m;
-    aigw_usage_piece_t  piece;
-
-    aigw_usage_init(&m, AIGW_USAGE_SSE, 0);
-
-    for (i = 0; i < 5; i++) {
-        memcpy(data, i % 2 ? next : chunk, len);
-
-        /* the first and the fourth are cut */
-        if (i % 3 == 0) {
-            aigw_usage_feed(&m, data, cut, &piece);
-            aigw_usage_feed(&m, data + cut, len - cut, &piece);
-
-        } else {
-            aigw_usage_feed(&m, data, len, &piece);
-        }
-
-        known = i == 2 ? m.again.len : known;
+    for (i = 0; i < n; i++) {
+        len = strlen(docs[i]);
+        memcpy(data, docs[i], len);
+        used = shapes.misses;
+        aigw_usage_init(&m, AIGW_USAGE_JSON, 0, &shapes);
+        aigw_usage_feed(&m, data, len, &piece);
+        aigw_usage_finish(&m, &piece);
+        fitted += shapes.misses == used;
+        tokens += m.tokens.prompt_tokens + 10 * m.malformed;
     }
 
-    ok(known > cut && m.again.len == known, "%d bytes are known, then %d",
-       (int) known, (int) m.again.len);
-    is_int((int64_t) m.text_bytes, 5, "and all is read");
+    ok(fitted == want, "%s: %u of %d by their shape", name, fitted, (int) n);
+    is_int(tokens, (int64_t) n * (int64_t) (n + 1) / 2, name);
+}
+
+
+#define PROMPT(n)  USE(n) "}"
+
+static void
+test_shapes(void)
+{
+    static const char *const  same[] = {
+        "{\"id\":\"a\"," PROMPT("1"), "{\"id\":\"\\u00e9\"," PROMPT("2"),
+        "{\"id\":\"\"," PROMPT("3"), "{\"id\":\"xyz\"," PROMPT("4")
+    };
+    static const char *const  two[] = {
+        "{" PROMPT("1"), "{\"a\":null," PROMPT("2"), "{" PROMPT("3"),
+        "{\"a\":null," PROMPT("4"), "{\"b\":null," PROMPT("5"), "{" PROMPT("6")
+    };
+    static const char *const  none[] = {
+        "{\"a\":0.5," PROMPT("1"), "{\"a\":0.5," PROMPT("2"),
+        "{" PROMPT("\"3\""), "{" PROMPT("\"4\"")
+    };
+
+    size_t       i;
+    char         docs[200][64];
+    const char  *all[200];
+
+    are_alike(same, 4, 3, "alike");
+    are_alike(two, 6, 3, "two kinds");
+    are_alike(none, 4, 0, "numbers that are no counts, counts that are texts");
+
+    for (i = 0; i < 200; i++) {
+        snprintf(docs[i], sizeof(docs[i]), "{\"x%d\":1," PROMPT("%d"),
+                 (int) i, (int) i + 1);
+        all[i] = docs[i];
+    }
+
+    are_alike(all, 200, 0, "no two are alike");
 }
 
 
@@ -386,7 +415,7 @@ main(void)
     test_counts();
     test_text();
     test_alike();
-    test_alike_in_pieces();
+    test_shapes();
 
     return done();
 }

@@ -147,7 +147,7 @@ test_three(void)
     for (i = 0; i <= len; i += 3) {
         for (k = i; k <= len; k += 5) {
             memcpy(at, (size_t[]) { 0, i, k, len }, sizeof(at));
-            aigw_usage_init(&m, AIGW_USAGE_SSE, 1);
+            aigw_usage_init(&m, AIGW_USAGE_SSE, 1, NULL);
             passed_len = 0;
 
             for (h = 0, n = 0; n < 3; n++) {
@@ -182,13 +182,13 @@ test_delay(void)
     aigw_usage_meter_t  m;
     aigw_usage_piece_t  piece;
 
-    aigw_usage_init(&m, AIGW_USAGE_SSE, 1);
+    aigw_usage_init(&m, AIGW_USAGE_SSE, 1, NULL);
     memcpy(data, first, sizeof(first) - 1);
     aigw_usage_feed(&m, data, sizeof(first) - 1, &piece);
     ok(piece.keep == sizeof(first) - 1 && piece.hold == 0,
        "a chunk passes from its first choice on");
 
-    aigw_usage_init(&m, AIGW_USAGE_SSE, 1);
+    aigw_usage_init(&m, AIGW_USAGE_SSE, 1, NULL);
     memcpy(data, ": PING", 6);
     aigw_usage_feed(&m, data, 6, &piece);
     ok(piece.keep == 6 && piece.hold == 0, "a comment passes at once");
@@ -265,7 +265,7 @@ test_big(void)
     memset(data, 'A', len);
     memcpy(data, head, sizeof(head) - 1);
     memcpy(data + len - (sizeof(tail) - 1), tail, sizeof(tail) - 1);
-    aigw_usage_init(&m, AIGW_USAGE_SSE, 1);
+    aigw_usage_init(&m, AIGW_USAGE_SSE, 1, NULL);
 
     for (pos = 0; pos < len; pos += n) {
         n = len - pos < 4096 ? len - pos : 4096;
@@ -284,7 +284,7 @@ test_big(void)
         memcpy(data + pos, "data:{\"a\":1}\n\n", 14);
     }
 
-    aigw_usage_init(&m, AIGW_USAGE_SSE, 1);
+    aigw_usage_init(&m, AIGW_USAGE_SSE, 1, NULL);
     aigw_usage_feed(&m, data, pos, &piece);
     ok(m.events == 1000000 && piece.keep == pos && piece.hold == 0,
        "J27 a million of events in one buffer");
