@@ -219,7 +219,10 @@ shape_split(shape_lesson_t *lesson, const unsigned char *data,
         } else if (*p >= '0' && *p <= '9') {
             next = shape_number(p, end);
 
-            if (next == NULL || *next == '.' || (*next | 0x20) == 'e') {
+            /* at the end: it may go on in what comes next */
+            if (next == NULL || next == end || *next == '.'
+                || (*next | 0x20) == 'e')
+            {
                 return AIGW_ERANGE;
             }
 

@@ -232,6 +232,7 @@ test_none(void)
     has_none("{\"a\":0.5}", "a fraction");
     has_none("{\"a\":1e5}", "an exponent");
     has_none("{\"a\":1234567890123456789}", "a long number");
+    has_none("1", "a number that may go on");
     has_none("{\"count\":\"1\"}", "a string whose text is wanted");
 
     for (i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
