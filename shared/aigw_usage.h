@@ -24,7 +24,7 @@
                                           absurd: its object is ignored */
 #define AIGW_USAGE_INCONSISTENT   0x02 /* total is not the sum of its parts, or
                                           a part is more than its whole */
-#define AIGW_USAGE_SHAPES     4
+#define AIGW_USAGE_SHAPES     8
 #define AIGW_USAGE_COUNTS    14        /* different counts in a usage object */
 
 
@@ -52,8 +52,9 @@ typedef struct {
 /* What the answers of one kind look like that come most. All zero: nothing is
    known yet. Private to aigw_usage_shapes.c. */
 typedef struct {
-    uint8_t            used[AIGW_USAGE_SHAPES];
+    uint8_t            used[AIGW_USAGE_SHAPES]; /* 0: there is none */
     uint8_t            last;           /* the one that fitted */
+    uint8_t            next;           /* the one that was learned longest ago */
     uint8_t            debt;           /* for what learning has cost */
     uint8_t            misses;
     aigw_json_shape_t  shape[AIGW_USAGE_SHAPES];

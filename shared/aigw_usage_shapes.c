@@ -49,18 +49,24 @@ aigw_usage_shapes_feed(aigw_usage_meter_t *m, const unsigned char *data,
 }
 
 
-/* The one that is used least makes room; the past counts by half. */
+/* Where there is room, or the one that is used least, the oldest of such; the
+   past counts by half then. */
 static unsigned
 shapes_least(aigw_usage_shapes_t *shapes)
 {
-    unsigned  i, least = 0;
+    unsigned  i, k, least = shapes->next;
 
-    for (i = 1; i < AIGW_USAGE_SHAPES; i++) {
+    for (k = 1; k < AIGW_USAGE_SHAPES; k++) {
+        i = (shapes->next + k) % AIGW_USAGE_SHAPES;
         least = shapes->used[i] < shapes->used[least] ? i : least;
     }
 
-    for (i = 0; i < AIGW_USAGE_SHAPES; i++) {
-        shapes->used[i] /= 2;
+    shapes->next = (uint8_t) ((least + 1) % AIGW_USAGE_SHAPES);
+
+    if (shapes->used[least] > 0) {
+        for (i = 0; i < AIGW_USAGE_SHAPES; i++) {
+            shapes->used[i] = (uint8_t) ((shapes->used[i] + 1) / 2);
+        }
     }
 
     return least;

@@ -386,10 +386,19 @@ test_shapes(void)
         "{" PROMPT("\"3\""), "{" PROMPT("\"4\"")
     };
 
+    /* as in each of many streams: the first chunk, some text, the end */
+    static const char *const  stream[] = {
+        "{\"a\":\"\"," PROMPT("1"), "{\"b\":\"\"," PROMPT("2"),
+        "{\"b\":\"\"," PROMPT("3"), "{\"c\":\"\"," PROMPT("4"),
+        "{\"a\":\"\"," PROMPT("5"), "{\"b\":\"\"," PROMPT("6"),
+        "{\"b\":\"\"," PROMPT("7"), "{\"c\":\"\"," PROMPT("8")
+    };
+
     size_t       i;
     char         docs[200][64];
     const char  *all[200];
 
+    are_alike(stream, 8, 5, "some kinds in turn");
     are_alike(same, 4, 3, "alike");
     are_alike(two, 6, 3, "two kinds");
     are_alike(none, 4, 0, "numbers that are no counts, counts that are texts");
