@@ -54,7 +54,7 @@ typedef struct {
 typedef struct {
     uint8_t            used[AIGW_USAGE_SHAPES]; /* 0: there is none */
     uint8_t            last;           /* the one that fitted */
-    uint8_t            next;           /* the one that was learned longest ago */
+    uint8_t            next;           /* the oldest */
     uint8_t            debt;           /* for what learning has cost */
     uint8_t            misses;
     aigw_json_shape_t  shape[AIGW_USAGE_SHAPES];
