@@ -26,6 +26,16 @@
 #include "aigw_verdict.h"
 
 
+#if (NGX_HAVE_VARIADIC_MACROS)
+
+/* nginx's own, declared once more: what is written into the error log, and
+   with it the debug log, is off the way of a request. */
+void ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...) AIGW_COLD;
+
+#endif
+
+
 typedef struct {
     ngx_str_t            store;              /* ai_gateway_store */
     ngx_msec_t           flush_interval;     /* ai_gateway_flush_interval */
@@ -222,7 +232,8 @@ ngx_int_t ngx_ai_gateway_access_handler(ngx_http_request_t *r);
 ngx_ai_gateway_ctx_t *ngx_ai_gateway_get_ctx(ngx_http_request_t *r);
 
 /* For a request that nginx has refused before it came here. */
-ngx_ai_gateway_ctx_t *ngx_ai_gateway_create_late_ctx(ngx_http_request_t *r);
+ngx_ai_gateway_ctx_t *ngx_ai_gateway_create_late_ctx(ngx_http_request_t *r)
+    AIGW_COLD;
 int64_t ngx_ai_gateway_now_ms(void);
 
 /* ngx_ai_gateway_check.c: the rules above a call. Each answers NGX_OK, or
@@ -246,7 +257,7 @@ ngx_int_t ngx_ai_gateway_hold(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
 void ngx_ai_gateway_stop_waiting(ngx_ai_gateway_ctx_t *ctx);
 ngx_int_t ngx_ai_gateway_refuse_spent(ngx_http_request_t *r,
-    ngx_ai_gateway_ctx_t *ctx);
+    ngx_ai_gateway_ctx_t *ctx) AIGW_COLD;
 
 /* ngx_ai_gateway_credential.c */
 
@@ -302,7 +313,7 @@ void ngx_ai_gateway_watch_client(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
 
 /* The client has gone; the upstream is read on. */
-void ngx_ai_gateway_drain(ngx_ai_gateway_ctx_t *ctx);
+void ngx_ai_gateway_drain(ngx_ai_gateway_ctx_t *ctx) AIGW_COLD;
 
 /* Passes a metered answer on, or reads it for nobody. */
 ngx_int_t ngx_ai_gateway_pass(ngx_http_request_t *r,
@@ -317,7 +328,7 @@ void ngx_ai_gateway_meter_rest(ngx_http_request_t *r,
 void ngx_ai_gateway_meter_buf(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b);
 
 /* ngx_ai_gateway_mask.c: keys in the errors of an upstream */
-void ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b);
+void ngx_ai_gateway_mask(ngx_ai_gateway_ctx_t *ctx, ngx_buf_t *b) AIGW_COLD;
 
 /* ngx_ai_gateway_cut.c: streams that we end */
 
@@ -327,7 +338,8 @@ ngx_int_t ngx_ai_gateway_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     ngx_int_t rc);
 
 /* In place of all that comes behind the cut. */
-ngx_int_t ngx_ai_gateway_drop(ngx_http_request_t *r, ngx_chain_t *in);
+ngx_int_t ngx_ai_gateway_drop(ngx_http_request_t *r, ngx_chain_t *in)
+    AIGW_COLD;
 
 /* ngx_ai_gateway_error.c: refusals as JSON in the dialect of the API */
 
@@ -336,20 +348,20 @@ ngx_int_t ngx_ai_gateway_drop(ngx_http_request_t *r, ngx_chain_t *in);
    is finalized. */
 ngx_int_t ngx_ai_gateway_refuse(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, aigw_verdict_t verdict, const char *param,
-    ngx_str_t *message);
+    ngx_str_t *message) AIGW_COLD;
 
 /* Refuses with 503 and logs why: what, and err. NGX_DONE. */
 ngx_int_t ngx_ai_gateway_refuse_unavailable(ngx_http_request_t *r,
-    ngx_ai_gateway_ctx_t *ctx, const char *what, aigw_err_t err);
+    ngx_ai_gateway_ctx_t *ctx, const char *what, aigw_err_t err) AIGW_COLD;
 
 /* The JSON body of a verdict, from r's pool. */
 ngx_int_t ngx_ai_gateway_error_body(ngx_http_request_t *r,
     aigw_verdict_t verdict, const char *param, ngx_str_t *message,
-    ngx_str_t *body);
+    ngx_str_t *body) AIGW_COLD;
 
 /* The headers that go with it. */
 ngx_int_t ngx_ai_gateway_error_headers(ngx_http_request_t *r,
-    aigw_verdict_t verdict);
+    aigw_verdict_t verdict) AIGW_COLD;
 
 /* Sends a complete JSON answer made here (empty: no body, no type). NGX_DONE,
    r is finalized. */

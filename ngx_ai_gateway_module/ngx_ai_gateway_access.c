@@ -219,7 +219,7 @@ ngx_ai_gateway_create_late_ctx(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_refuse_url(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_str_t  message;

@@ -59,7 +59,7 @@ ngx_ai_gateway_has_last(ngx_chain_t *in)
 }
 
 
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_replace_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     ngx_chain_t *in)
 {

@@ -33,7 +33,7 @@ ngx_ai_gateway_set_account(ngx_ai_gateway_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_refuse_disabled(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const aigw_access_t *access)
 {
@@ -60,7 +60,7 @@ ngx_ai_gateway_refuse_disabled(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_refuse_expired(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx, const char *what, int64_t expires_ms)
 {
@@ -154,7 +154,7 @@ ngx_ai_gateway_check_access(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_refuse_model(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     aigw_verdict_t verdict, const char *text)
 {

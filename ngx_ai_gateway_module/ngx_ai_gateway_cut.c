@@ -16,7 +16,7 @@
 
 /* Sends the event that ends a stream early. nginx finds it at its end then, and
    closes it as it does others; what still comes is dropped. */
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_send_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     aigw_verdict_t verdict, ngx_str_t *message)
 {

@@ -111,7 +111,7 @@ ngx_ai_gateway_add_own(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
 
 /* An error of ours instead of what nginx or the upstream would send. */
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_replace(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     aigw_verdict_t verdict)
 {
@@ -267,7 +267,7 @@ ngx_ai_gateway_start_meter(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 /* Codes with which new-api says that an account or its key is empty (wire
    formats, 1.7). The body may come later than its headers: then the answer is
    the more general one. */
-static aigw_verdict_t
+static AIGW_COLD aigw_verdict_t
 ngx_ai_gateway_refused_key(ngx_http_request_t *r)
 {
     u_char     *p;

@@ -318,7 +318,7 @@ ngx_ai_gateway_near(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+static AIGW_COLD ngx_int_t
 ngx_ai_gateway_refuse_unbounded(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx)
 {

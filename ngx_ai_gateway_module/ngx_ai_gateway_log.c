@@ -51,7 +51,7 @@ ngx_ai_gateway_prompt_estimate(ngx_ai_gateway_ctx_t *ctx)
 
 /* No count came: the prompt as estimated, the completion by what was passed
    on. */
-static void
+static AIGW_COLD void
 ngx_ai_gateway_guess(ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_memzero(&ctx->tokens, sizeof(aigw_tokens_t));
@@ -281,7 +281,7 @@ ngx_ai_gateway_who(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 
 
 /* Never sent upstream. So many of them get a row, the rest are counted. */
-static void
+static AIGW_COLD void
 ngx_ai_gateway_end_refused(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     if (ctx->verdict == AIGW_VERDICT_OK) {

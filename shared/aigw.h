@@ -39,6 +39,11 @@ typedef struct {
 
 #define AIGW_CHECKED  __attribute__((warn_unused_result))
 
+/* Refuses, fails or recovers: the compiler takes each branch that leads to a
+   call of it for one that is not taken, and lays what is there out of the way.
+   What a request costs is mostly code that must be fetched. */
+#define AIGW_COLD  __attribute__((cold))
+
 /* Bytes without the final NUL. */
 #define AIGW_NAME_MAX      64    /* users, projects, keys, upstreams ... */
 #define AIGW_MODEL_MAX    128    /* a model's name */
@@ -55,9 +60,9 @@ typedef struct {
 
 
 /* A static English text for err: no capital, no full stop. */
-const char *aigw_strerror(aigw_err_t err);
+const char *aigw_strerror(aigw_err_t err) AIGW_COLD;
 
 /* The aigw_err_t of a system error; sets errno to it, for the caller's text. */
-aigw_err_t aigw_from_errno(int error);
+aigw_err_t aigw_from_errno(int error) AIGW_COLD;
 
 #endif /* AIGW_H */

@@ -130,7 +130,7 @@ void aigw_db_write(aigw_db_t *db, aigw_db_txn_t *txn);
 aigw_err_t aigw_db_end(aigw_db_txn_t *txn) AIGW_CHECKED;
 
 /* Makes err the transaction's error if it has none. */
-void aigw_db_fail(aigw_db_txn_t *txn, aigw_err_t err);
+void aigw_db_fail(aigw_db_txn_t *txn, aigw_err_t err) AIGW_COLD;
 
 
 /* 1: there, value is set. 0: not there, or an error. */

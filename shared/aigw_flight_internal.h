@@ -24,7 +24,7 @@ void aigw_flight_open(aigw_flight_t *f, aigw_live_t *live,
     aigw_journal_t *journal, unsigned flight);
 
 /* Gives back what the first n accounts hold, and frees the entry. */
-void aigw_flight_undo(aigw_flight_t *f, unsigned n);
+void aigw_flight_undo(aigw_flight_t *f, unsigned n) AIGW_COLD;
 
 /* Decides how a held entry ends, and settles it so. */
 void aigw_flight_settle(aigw_flight_t *f, const aigw_row_t *row);

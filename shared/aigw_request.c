@@ -37,7 +37,7 @@ aigw_request_refuse(aigw_request_t *req, aigw_verdict_t verdict,
 }
 
 
-static aigw_err_t
+static AIGW_COLD aigw_err_t
 request_refuse_value(aigw_request_t *req, const aigw_json_value_t *value)
 {
     return aigw_request_refuse(req, AIGW_VERDICT_INVALID_VALUE,
@@ -239,7 +239,7 @@ aigw_request_init(aigw_request_t *req, aigw_request_kind_t kind, int strict)
 
 
 /* The scanner stopped: says why, unless the handler did. */
-static aigw_err_t
+static AIGW_COLD aigw_err_t
 request_fail(aigw_request_t *req)
 {
     const aigw_json_node_t  *node = aigw_json_fault(&req->json);

@@ -41,7 +41,7 @@ aigw_err_t aigw_request_bound(aigw_request_t *req,
 
 /* AIGW_EINVAL, with what it is for. */
 aigw_err_t aigw_request_refuse(aigw_request_t *req, aigw_verdict_t verdict,
-    const char *param);
+    const char *param) AIGW_COLD;
 
 
 #pragma GCC visibility pop
