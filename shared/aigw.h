@@ -59,6 +59,15 @@ typedef struct {
 #define AIGW_UNIT_NANO    INT64_C(1000000000)
 
 
+
+/* To and from. */
+static inline uint64_t
+aigw_big_endian(uint64_t n)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(n) : n;
+}
+
+
 /* A static English text for err: no capital, no full stop. */
 const char *aigw_strerror(aigw_err_t err) AIGW_COLD;
 

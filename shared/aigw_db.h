@@ -12,6 +12,7 @@
 #ifndef AIGW_DB_H
 #define AIGW_DB_H
 
+#include <string.h>
 #include <sys/types.h>
 
 #include "aigw.h"
@@ -177,11 +178,43 @@ int aigw_db_in(const aigw_db_cursor_t *cur, const aigw_db_key_t *prefix);
 
 
 /* Keys: begin empty, then parts; integers big-endian, so that order holds. */
-void aigw_db_key(aigw_db_key_t *key);
-void aigw_db_key_int(aigw_db_key_t *key, uint64_t n, unsigned bytes);
-void aigw_db_key_bytes(aigw_db_key_t *key, const void *data, size_t len);
+static inline void
+aigw_db_key(aigw_db_key_t *key)
+{
+    key->len = 0;
+}
+
+
+static inline void
+aigw_db_key_bytes(aigw_db_key_t *key, const void *data, size_t len)
+{
+    if (len > 0 && len <= sizeof(key->bytes) - key->len) {
+        memcpy(key->bytes + key->len, data, len);
+        key->len += len;
+    }
+}
+
+
+/* bytes is a constant: one swap and one store, without a loop (settlement
+   builds some keys for each row). */
+static inline void
+aigw_db_key_int(aigw_db_key_t *key, uint64_t n, unsigned bytes)
+{
+    uint64_t  big = aigw_big_endian(n);
+
+    aigw_db_key_bytes(key, (const uint8_t *) &big + 8 - bytes, bytes);
+}
+
 
 /* The integer of so many bytes at data. */
-uint64_t aigw_db_int(const uint8_t *data, unsigned bytes);
+static inline uint64_t
+aigw_db_int(const uint8_t *data, unsigned bytes)
+{
+    uint64_t  big = 0;
+
+    memcpy((uint8_t *) &big + 8 - bytes, data, bytes);
+
+    return aigw_big_endian(big);
+}
 
 #endif /* AIGW_DB_H */

@@ -27,14 +27,6 @@ typedef struct {
 } aigw_reader_t;
 
 
-/* To and from. */
-static inline uint64_t
-aigw_big_endian(uint64_t n)
-{
-    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(n) : n;
-}
-
-
 /* bytes is a constant: one swap and one store, without a loop (rows are packed
    on the request's path). */
 static inline void
