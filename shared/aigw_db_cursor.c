@@ -86,12 +86,17 @@ void
 aigw_db_cursor_put(aigw_db_cursor_t *cur, const aigw_db_key_t *key,
     const void *data, size_t len, int append)
 {
+    int      rc;
     MDB_val  k = aigw_db_val(key), v = { len, (void *) data };
 
-    if (cur->txn->err == AIGW_OK) {
-        aigw_db_fail(cur->txn,
-                     aigw_db_error(mdb_cursor_put(cur->mdb, &k, &v,
-                                                  append ? MDB_APPEND : 0)));
+    if (cur->txn->err != AIGW_OK) {
+        return;
+    }
+
+    rc = mdb_cursor_put(cur->mdb, &k, &v, append ? MDB_APPEND : 0);
+
+    if (rc != MDB_SUCCESS) {
+        aigw_db_fail(cur->txn, aigw_db_error(rc));
     }
 }
 

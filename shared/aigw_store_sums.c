@@ -17,6 +17,7 @@
 /* Rows that share a roll-up cell, and so all their accounts. */
 typedef struct {
     const aigw_row_view_t  *row;      /* one of them */
+    uint64_t                hour;
     aigw_sums_t             sums;
 } cell_t;
 
@@ -69,30 +70,38 @@ hash_of(const aigw_row_view_t *row, unsigned bits)
 }
 
 
-static int
-is_same(const aigw_row_view_t *x, const aigw_row_view_t *y)
+static inline int
+is_of(const cell_t *cell, const aigw_row_view_t *y)
 {
+    const aigw_row_view_t  *x = cell->row;
+
     return x->key_id == y->key_id && x->project_id == y->project_id
            && x->user_id == y->user_id && x->partition == y->partition
-           && hour_of(x) == hour_of(y) && x->model.len == y->model.len
+           && cell->hour == hour_of(y) && x->model.len == y->model.len
            && memcmp(x->model.data, y->model.data, x->model.len) == 0;
 }
 
 
+/* last: what was found for the row before, or NULL. Rows come by project, so
+   that it often is this one's, too. */
 static cell_t *
-find_cell(cells_t *t, const aigw_row_view_t *row)
+find_cell(cells_t *t, const aigw_row_view_t *row, cell_t *last)
 {
     size_t  at, mask;
+
+    if (last != NULL && is_of(last, row)) {
+        return last;
+    }
 
     mask = ((size_t) 1 << t->bits) - 1;
 
     for (at = hash_of(row, t->bits); t->slots[at] != 0; at = (at + 1) & mask) {
-        if (is_same(t->cells[t->slots[at] - 1].row, row)) {
+        if (is_of(&t->cells[t->slots[at] - 1], row)) {
             return &t->cells[t->slots[at] - 1];
         }
     }
 
-    t->cells[t->n] = (cell_t) { .row = row };
+    t->cells[t->n] = (cell_t) { .row = row, .hour = hour_of(row) };
     t->slots[at] = (uint32_t) ++t->n;
 
     return &t->cells[t->n - 1];
@@ -243,6 +252,7 @@ add_rows(aigw_db_txn_t *txn, unsigned table, const aigw_store_item_t *rows,
     size_t n)
 {
     size_t                  i, max;
+    cell_t                 *cell = NULL;
     cells_t                 t = { .bits = 4 };
     aigw_store_item_t      *items = NULL, *spare;
     const aigw_row_view_t  *row;
@@ -261,8 +271,8 @@ add_rows(aigw_db_txn_t *txn, unsigned table, const aigw_store_item_t *rows,
 
     for (i = 0; i < n; i++) {
         row = rows[i].what;
-        (void) aigw_record_add_saturated(&find_cell(&t, row)->sums,
-                                         &row->sums);
+        cell = find_cell(&t, row, cell);
+        (void) aigw_record_add_saturated(&cell->sums, &row->sums);
     }
 
     max = t.n * ACCOUNTS;
