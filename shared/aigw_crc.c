@@ -73,7 +73,41 @@ aigw_crc32c_portable(uint32_t crc, const void *data, size_t len)
 }
 
 
+static uint32_t
+aigw_crc32c_copy_portable(void *to, const void *from, size_t len, uint32_t *crc)
+{
+    memcpy(to, from, len);
+    *crc = aigw_crc32c_portable(*crc, to, len);
+
+    return aigw_crc32c_portable(0, to, len);
+}
+
+
 #if defined(__x86_64__) && defined(__GNUC__)
+
+/* What is left behind the words: less than one. */
+__attribute__((target("sse4.2")))
+static inline uint32_t
+aigw_crc32c_rest(uint64_t wide, const uint8_t *p, size_t len)
+{
+    uint16_t  half;
+    uint32_t  crc = (uint32_t) wide, word;
+
+    if (len & 4) {
+        memcpy(&word, p, sizeof(word));
+        crc = __builtin_ia32_crc32si(crc, word);
+        p += sizeof(word);
+    }
+
+    if (len & 2) {
+        memcpy(&half, p, sizeof(half));
+        crc = __builtin_ia32_crc32hi(crc, half);
+        p += sizeof(half);
+    }
+
+    return ~(len & 1 ? __builtin_ia32_crc32qi(crc, *p) : crc);
+}
+
 
 __attribute__((target("sse4.2")))
 static uint32_t
@@ -90,13 +124,33 @@ aigw_crc32c_sse42(uint32_t crc, const void *data, size_t len)
         p += sizeof(word);
     }
 
-    crc = (uint32_t) wide;
+    return aigw_crc32c_rest(wide, p, len);
+}
 
-    for ( /* void */ ; len > 0; len--) {
-        crc = __builtin_ia32_crc32qi(crc, *p++);
+
+/* Two sums take no longer than one, for the instruction's result is waited
+   for. */
+__attribute__((target("sse4.2")))
+static uint32_t
+aigw_crc32c_copy_sse42(void *to, const void *from, size_t len, uint32_t *crc)
+{
+    uint8_t        *t = to;
+    uint64_t        word, first = (uint32_t) ~*crc, second = (uint32_t) ~0;
+    const uint8_t  *p = from;
+
+    for ( /* void */ ; len >= sizeof(word); len -= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        memcpy(t, &word, sizeof(word));
+        first = __builtin_ia32_crc32di(first, word);
+        second = __builtin_ia32_crc32di(second, word);
+        p += sizeof(word);
+        t += sizeof(word);
     }
 
-    return ~crc;
+    memcpy(t, p, len);
+    *crc = aigw_crc32c_rest(first, t, len);
+
+    return aigw_crc32c_rest(second, t, len);
 }
 
 
@@ -110,12 +164,30 @@ aigw_crc32c(uint32_t crc, const void *data, size_t len)
     return aigw_crc32c_portable(crc, data, len);
 }
 
+
+uint32_t
+aigw_crc32c_copy(void *to, const void *from, size_t len, uint32_t *crc)
+{
+    if (__builtin_cpu_supports("sse4.2")) {
+        return aigw_crc32c_copy_sse42(to, from, len, crc);
+    }
+
+    return aigw_crc32c_copy_portable(to, from, len, crc);
+}
+
 #else
 
 uint32_t
 aigw_crc32c(uint32_t crc, const void *data, size_t len)
 {
     return aigw_crc32c_portable(crc, data, len);
+}
+
+
+uint32_t
+aigw_crc32c_copy(void *to, const void *from, size_t len, uint32_t *crc)
+{
+    return aigw_crc32c_copy_portable(to, from, len, crc);
 }
 
 #endif

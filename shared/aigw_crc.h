@@ -9,7 +9,12 @@
 /* The checksum of data; crc is 0 for the first piece, else the last result. */
 uint32_t aigw_crc32c(uint32_t crc, const void *data, size_t len);
 
-/* The same by table: what other CPUs run, and what tests compare with. */
+/* Copies len bytes, of which what is returned is the checksum; *crc goes on
+   with them. Of the copy, whoever writes to `from` meanwhile. */
+uint32_t aigw_crc32c_copy(void *to, const void *from, size_t len,
+    uint32_t *crc);
+
+/* aigw_crc32c by table: what other CPUs run, and what tests compare with. */
 uint32_t aigw_crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif /* AIGW_CRC_H */

@@ -148,21 +148,31 @@ aigw_journal_pending(aigw_store_t *store, const aigw_journal_file_t *file,
 
 /* A copy: what is checked is what is used, whoever writes there. */
 aigw_err_t
-aigw_journal_copy(const aigw_journal_file_t *file, uint64_t seq,
-    aigw_journal_record_t *record)
+aigw_journal_copy(const aigw_journal_file_t *file, uint64_t seq, uint8_t *row,
+    size_t *len, uint32_t *crc)
 {
+    uint32_t                      sum, row_sum;
+    aigw_journal_record_t         head;
     const aigw_journal_record_t  *from;
 
     from = &file->ring[seq % AIGW_JOURNAL_RECORDS];
-    memcpy(record, from, offsetof(aigw_journal_record_t, row));
+    memcpy(&head, from, offsetof(aigw_journal_record_t, row));
 
-    if (record->seq != seq || record->len > AIGW_ROW_PACKED_MAX) {
+    if (head.seq != seq || head.len > AIGW_ROW_PACKED_MAX) {
         return AIGW_ECORRUPT;
     }
 
-    memcpy(record->row, from->row, record->len);
+    sum = aigw_crc32c(0, &head, offsetof(aigw_journal_record_t, crc));
+    row_sum = aigw_crc32c_copy(row, from->row, head.len, &sum);
 
-    return record->crc == aigw_journal_crc(record) ? AIGW_OK : AIGW_ECORRUPT;
+    if (head.crc != sum) {
+        return AIGW_ECORRUPT;
+    }
+
+    *len = head.len;
+    *crc = row_sum;
+
+    return AIGW_OK;
 }
 
 
@@ -170,10 +180,12 @@ aigw_err_t
 aigw_journal_read(const aigw_journal_file_t *file, uint64_t seq,
     aigw_row_t *row)
 {
-    aigw_journal_record_t  record;
+    size_t    len;
+    uint8_t   packed[AIGW_ROW_PACKED_MAX];
+    uint32_t  crc;
 
-    if (aigw_journal_copy(file, seq, &record) != AIGW_OK
-        || aigw_record_unpack_row(record.row, record.len, row) != AIGW_OK)
+    if (aigw_journal_copy(file, seq, packed, &len, &crc) != AIGW_OK
+        || aigw_record_unpack_row(packed, len, row) != AIGW_OK)
     {
         return AIGW_ECORRUPT;
     }

@@ -45,15 +45,17 @@ static int
 aigw_ledger_take(aigw_ledger_drainer_t *d, const aigw_journal_file_t *file,
     uint64_t seq)
 {
-    aigw_journal_record_t  *record = &d->records[d->nrows];
+    size_t            len;
+    uint8_t          *packed = d->packed + d->used;
+    aigw_row_view_t  *row = &d->rows[d->nrows];
 
-    if (aigw_journal_copy(file, seq, record) != AIGW_OK
-        || aigw_record_view_row(record->row, record->len, &d->rows[d->nrows])
-           != AIGW_OK)
+    if (aigw_journal_copy(file, seq, packed, &len, &row->crc) != AIGW_OK
+        || aigw_record_view_row(packed, len, row) != AIGW_OK)
     {
         return 0;
     }
 
+    d->used += len;
     d->nrows++;
 
     return 1;
@@ -111,6 +113,7 @@ aigw_ledger_batch(aigw_ledger_drainer_t *d, aigw_ledger_stats_t *stats)
     unsigned    slot;
     aigw_err_t  err;
 
+    d->used = 0;
     d->nrows = 0;
     d->nmarks = 0;
 

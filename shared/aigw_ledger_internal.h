@@ -25,8 +25,9 @@ typedef struct {
     aigw_watermark_t   marks[AIGW_JOURNAL_MAX];
     size_t             nmarks;
     size_t             nrows;
-    aigw_row_view_t    rows[AIGW_LEDGER_BATCH];    /* of the records */
-    aigw_journal_record_t  records[AIGW_LEDGER_BATCH];
+    size_t             used;              /* of packed */
+    aigw_row_view_t    rows[AIGW_LEDGER_BATCH];
+    uint8_t            packed[AIGW_LEDGER_BATCH * AIGW_ROW_PACKED_MAX];
 } aigw_ledger_drainer_t;
 
 

@@ -357,10 +357,11 @@ aigw_err_t aigw_journal_pending(aigw_store_t *store,
     const aigw_journal_file_t *file, uint64_t *after, uint64_t *head)
     AIGW_CHECKED;
 
-/* Copy out one released record, packed and of its length, or unpacked.
-   AIGW_ECORRUPT: it is damaged. That copied bytes are a row is not checked. */
+/* Copy out the row of one released record: packed, AIGW_ROW_PACKED_MAX bytes at
+   most, with its own CRC-32C; or unpacked. AIGW_ECORRUPT: it is damaged. That
+   copied bytes are a row is not checked. */
 aigw_err_t aigw_journal_copy(const aigw_journal_file_t *file, uint64_t seq,
-    aigw_journal_record_t *record) AIGW_CHECKED;
+    uint8_t *row, size_t *len, uint32_t *crc) AIGW_CHECKED;
 aigw_err_t aigw_journal_read(const aigw_journal_file_t *file, uint64_t seq,
     aigw_row_t *row) AIGW_CHECKED;
 

@@ -313,6 +313,7 @@ typedef struct {
     aigw_str_t      ref;              /* a refund's `of`, a credit's ref */
     int64_t         time_ms;
     aigw_sums_t     sums;             /* what it adds */
+    uint32_t        crc;              /* of packed, if it is to be settled */
     uint16_t        partition;
     uint8_t         settled;
 } aigw_row_view_t;

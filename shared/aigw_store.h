@@ -345,7 +345,8 @@ aigw_err_t aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows,
     size_t nrows, const aigw_watermark_t *marks, size_t nmarks,
     size_t *doubles) AIGW_CHECKED;
 
-/* The same for rows that are packed and checked: written as they are. */
+/* The same for rows that are packed and checked, with their crc: written as
+   they are. */
 aigw_err_t aigw_store_settle_packed(aigw_store_t *store,
     const aigw_row_view_t *rows, size_t nrows, const aigw_watermark_t *marks,
     size_t nmarks, size_t *doubles) AIGW_CHECKED;

@@ -150,8 +150,8 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
             continue;
         }
 
-        named = at;
-        aigw_db_key_int(&named, aigw_crc32c(0, row->packed, row->len), 4);
+        make_row_key(&named, seq + 1);
+        aigw_db_key_int(&named, row->crc, 4);
 
         if (is_behind(&item, &newest)) {
             aigw_db_cursor_put(&ids, &id, named.bytes, named.len, 1);
@@ -303,6 +303,8 @@ aigw_store_settle(aigw_store_t *store, const aigw_row_t *rows, size_t nrows,
             err = AIGW_EINVAL;
             goto err0;
         }
+
+        views[i].crc = aigw_crc32c(0, views[i].packed, len);
     }
 
     err = aigw_store_settle_packed(store, views, nrows, marks, nmarks,

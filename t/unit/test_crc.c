@@ -43,8 +43,8 @@ test_vectors(crc_pt crc, const char *how)
 static void
 test_twins(void)
 {
-    size_t    len, at, bad = 0, cut = 0;
-    uint8_t  *data;
+    size_t    len, at, bad = 0, cut = 0, copied = 0;
+    uint8_t  *data, *copy;
     uint32_t  crc, seed = 1;
 
     for (len = 0; len <= 400; len++) {
@@ -62,11 +62,21 @@ test_twins(void)
         crc = aigw_crc32c(0, data + at, len / 3);
         crc = aigw_crc32c(crc, data + at + len / 3, len - len / 3);
         cut += crc != aigw_crc32c_portable(0, data + at, len);
+
+        copy = malloc(len + 1);
+        crc = aigw_crc32c(0, "head", 4);
+        copied += aigw_crc32c_copy(copy, data + at, len, &crc)
+                  != aigw_crc32c_portable(0, data + at, len)
+                  || crc != aigw_crc32c(aigw_crc32c(0, "head", 4), data + at,
+                                        len)
+                  || memcmp(copy, data + at, len) != 0;
+        free(copy);
         free(data);
     }
 
     is_int((int64_t) bad, 0, "by hardware as by table, 0 to 400 bytes");
     is_int((int64_t) cut, 0, "in two pieces as in one");
+    is_int((int64_t) copied, 0, "as a copy is made, going on and alone");
 }
 
 
