@@ -313,13 +313,6 @@ aigw_db_end(aigw_db_txn_t *txn)
 }
 
 
-MDB_val
-aigw_db_val(const aigw_db_key_t *key)
-{
-    return (MDB_val) { key->len, (void *) key->bytes };
-}
-
-
 int
 aigw_db_found(aigw_db_txn_t *txn, int rc)
 {

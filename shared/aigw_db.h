@@ -157,9 +157,10 @@ void aigw_db_cursor(aigw_db_cursor_t *cur, aigw_db_txn_t *txn, unsigned table);
 void aigw_db_cursor_close(aigw_db_cursor_t *cur);
 
 /* Each is 1 if the cursor stands on an entry now: the first at or behind key,
-   the last before key, the next, the previous. */
+   the last before key, the last of all, the next, the previous. */
 int aigw_db_seek(aigw_db_cursor_t *cur, const aigw_db_key_t *key);
 int aigw_db_seek_before(aigw_db_cursor_t *cur, const aigw_db_key_t *key);
+int aigw_db_last(aigw_db_cursor_t *cur);
 int aigw_db_next(aigw_db_cursor_t *cur);
 int aigw_db_previous(aigw_db_cursor_t *cur);
 

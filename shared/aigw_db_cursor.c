@@ -69,6 +69,13 @@ aigw_db_seek_before(aigw_db_cursor_t *cur, const aigw_db_key_t *key)
 
 
 int
+aigw_db_last(aigw_db_cursor_t *cur)
+{
+    return move(cur, NULL, MDB_LAST);
+}
+
+
+int
 aigw_db_next(aigw_db_cursor_t *cur)
 {
     return move(cur, NULL, MDB_NEXT);

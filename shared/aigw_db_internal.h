@@ -42,7 +42,12 @@ aigw_err_t aigw_db_error(int rc) AIGW_CHECKED;
 int aigw_db_revive(aigw_db_t *db);
 
 /* Borrows key. */
-MDB_val aigw_db_val(const aigw_db_key_t *key);
+static inline MDB_val
+aigw_db_val(const aigw_db_key_t *key)
+{
+    return (MDB_val) { key->len, (void *) key->bytes };
+}
+
 
 /*
  * 1: *dbi is the table's handle within txn. 0: the store is of a time before

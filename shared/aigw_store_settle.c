@@ -81,17 +81,7 @@ is_behind(const aigw_store_item_t *a, const aigw_store_item_t *b)
 static aigw_store_item_t
 find_newest(aigw_db_cursor_t *ids)
 {
-    aigw_db_key_t  last;
-
-    static const uint8_t  ones[AIGW_ROW_ID_LEN] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
-    };
-
-    aigw_db_key(&last);
-    aigw_db_key_bytes(&last, ones, sizeof(ones));
-
-    if (aigw_db_seek_before(ids, &last) && ids->key.len == AIGW_ROW_ID_LEN) {
+    if (aigw_db_last(ids) && ids->key.len == AIGW_ROW_ID_LEN) {
         return id_item(ids->key.data, NULL);
     }
 
@@ -182,25 +172,36 @@ write_rows(aigw_db_txn_t *txn, batch_t *batch)
 }
 
 
+/* Those of the last project are mostly behind all that is there. */
 static void
 write_project_rows(aigw_db_txn_t *txn, batch_t *batch)
 {
+    int                     behind;
     size_t                  i;
-    aigw_db_key_t           at, row_at;
+    aigw_db_key_t           at, row_at, last;
     aigw_db_cursor_t        cur;
     const aigw_row_view_t  *row;
 
     aigw_store_sort(batch->items, batch->n, batch->spare);
     aigw_db_cursor(&cur, txn, AIGW_USAGE_PROJECT_ROWS);
+    aigw_db_key(&last);
+    behind = !aigw_db_last(&cur);
+
+    if (!behind) {
+        aigw_db_key_bytes(&last, cur.key.data, cur.key.len);
+    }
 
     for (i = 0; i < batch->n; i++) {
         row = batch->items[i].what;
 
         if (row->project_id != 0) {
-            aigw_store_key_int(&at, row->project_id);
+            aigw_db_key(&at);
+            aigw_db_key_int(&at, row->project_id, 8);
             aigw_db_key_bytes(&at, row->id, AIGW_ROW_ID_LEN);
             make_row_key(&row_at, batch->items[i].low);
-            aigw_db_cursor_put(&cur, &at, row_at.bytes, row_at.len, 0);
+            behind = behind || (last.len == at.len
+                                && memcmp(last.bytes, at.bytes, at.len) < 0);
+            aigw_db_cursor_put(&cur, &at, row_at.bytes, row_at.len, behind);
         }
     }
 
