@@ -67,7 +67,7 @@ hold_input(const aigw_hold_call_t *call)
 static int64_t
 hold_cost(const aigw_hold_call_t *call, int64_t tokens)
 {
-    hold_wide_t  sum, outputs;
+    hold_wide_t  sum, cost, outputs;
 
     if (call->outputs > HOLD_OUTPUTS_MAX) {
         return INT64_MAX;
@@ -79,9 +79,14 @@ hold_cost(const aigw_hold_call_t *call, int64_t tokens)
 
     sum = (hold_wide_t) hold_input(call) * hold_input_price(call->price)
           + outputs * hold_output_price(call->price);
-    sum = sum / HOLD_PER_MILLION + (sum % HOLD_PER_MILLION != 0);
 
-    return sum > INT64_MAX ? INT64_MAX : (int64_t) sum;
+    /* a division of 128 bits is a call, and hardly ever needed */
+
+    cost = sum <= UINT64_MAX ? (uint64_t) sum / HOLD_PER_MILLION
+                             : sum / HOLD_PER_MILLION;
+    cost += (cost * HOLD_PER_MILLION != sum);
+
+    return cost > INT64_MAX ? INT64_MAX : (int64_t) cost;
 }
 
 

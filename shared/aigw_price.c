@@ -83,7 +83,10 @@ aigw_price_cost(const aigw_price_t *price, const aigw_tokens_t *tokens,
         sum += (wide_t) part[i].tokens * (wide_t) part[i].price_nano;
     }
 
-    cost = sum / PER_MILLION + (sum % PER_MILLION != 0);
+    /* a division of 128 bits is a call, and hardly ever needed */
+
+    cost = sum <= UINT64_MAX ? (uint64_t) sum / PER_MILLION : sum / PER_MILLION;
+    cost += (cost * PER_MILLION != sum);
 
     if (cost > INT64_MAX) {
         return AIGW_ERANGE;
