@@ -132,6 +132,10 @@ aigw_live_free(const aigw_live_t *live,
     unsigned  i, binds = 0;
 
     for (i = 0; i < AIGW_LIVE_LEVELS; i++) {
+        if (account[i].limit_nano == AIGW_UNLIMITED) {
+            continue;
+        }
+
         aigw_live_read(live, account[i].kind, account[i].id, &spent, &held);
         free = aigw_limit_left(account[i].limit_nano, spent, held);
         left = aigw_limit_left(account[i].limit_nano, spent, 0);

@@ -12,9 +12,12 @@
 /* gcc and clang have 16 bytes on x86-64 where a function says so; clang would
    inline it where none does */
 #if defined(__x86_64__)
-#define AIGW_LIVE_CELL_WIDE  __attribute__((target("cx16"), noinline))
+#define AIGW_LIVE_CELL_WIDE    __attribute__((target("cx16"), noinline))
+#define AIGW_LIVE_CELL_INSIDE                                                 \
+    static inline __attribute__((target("cx16"), always_inline))
 #elif defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_16)
 #define AIGW_LIVE_CELL_WIDE
+#define AIGW_LIVE_CELL_INSIDE  static inline
 #else
 #error "no lock-free compare-and-swap of 16 bytes on this machine"
 #endif
@@ -29,20 +32,6 @@ typedef union {
     } half;
     aigw_live_cell_wide_t   whole;
 } aigw_live_cell_pair_t;
-
-
-uint64_t
-aigw_live_cell_next(aigw_live_counters_t *counters, unsigned writer)
-{
-    uint64_t           n;
-    _Atomic uint64_t  *seq = &counters->writers[writer].seq;
-
-    n = atomic_load_explicit(seq, memory_order_relaxed) + 1;
-    atomic_store_explicit(seq, n, memory_order_release);
-    AIGW_LIVE_STEP();
-
-    return n;
-}
 
 
 /* Keeps the trace of an op that is about to go from its cell. The greatest is
@@ -68,8 +57,8 @@ aigw_live_cell_see(aigw_live_counters_t *counters, unsigned writer, uint64_t op)
 }
 
 
-AIGW_LIVE_CELL_WIDE int
-aigw_live_cell_swap(aigw_live_counters_t *counters, unsigned writer,
+AIGW_LIVE_CELL_INSIDE int
+swap(aigw_live_counters_t *counters, unsigned writer,
     aigw_live_cell_t *cell, int64_t value, uint64_t seen, int64_t to,
     uint64_t op)
 {
@@ -92,7 +81,16 @@ aigw_live_cell_swap(aigw_live_counters_t *counters, unsigned writer,
 }
 
 
-void
+AIGW_LIVE_CELL_WIDE int
+aigw_live_cell_swap(aigw_live_counters_t *counters, unsigned writer,
+    aigw_live_cell_t *cell, int64_t value, uint64_t seen, int64_t to,
+    uint64_t op)
+{
+    return swap(counters, writer, cell, value, seen, to, op);
+}
+
+
+AIGW_LIVE_CELL_WIDE void
 aigw_live_cell_add(aigw_live_counters_t *counters, unsigned writer,
     aigw_live_cell_t *cell, int64_t delta, uint64_t op)
 {
@@ -107,7 +105,7 @@ aigw_live_cell_add(aigw_live_counters_t *counters, unsigned writer,
         if (__builtin_add_overflow(value, delta, &to)) {
             to = delta > 0 ? INT64_MAX : INT64_MIN;
         }
-    } while (!aigw_live_cell_swap(counters, writer, cell, value, seen, to, op));
+    } while (!swap(counters, writer, cell, value, seen, to, op));
 }
 
 

@@ -285,7 +285,19 @@ int aigw_live_is_current(const aigw_live_t *live);
 /* --- aigw_live_cell.c --- */
 
 /* The next number of writer, whose journal the caller holds. */
-uint64_t aigw_live_cell_next(aigw_live_counters_t *counters, unsigned writer);
+static inline uint64_t
+aigw_live_cell_next(aigw_live_counters_t *counters, unsigned writer)
+{
+    uint64_t           n;
+    _Atomic uint64_t  *seq = &counters->writers[writer].seq;
+
+    n = atomic_load_explicit(seq, memory_order_relaxed) + 1;
+    atomic_store_explicit(seq, n, memory_order_release);
+    AIGW_LIVE_STEP();
+
+    return n;
+}
+
 
 /* cell = to, by op of writer, if it is still `value` as of `seen`: 1. */
 int aigw_live_cell_swap(aigw_live_counters_t *counters, unsigned writer,
