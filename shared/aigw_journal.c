@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,24 +309,21 @@ aigw_journal_ready(const aigw_journal_t *journal, int64_t now_ms)
 }
 
 
-static void
-aigw_journal_put_number(uint8_t *to, uint64_t n, unsigned bytes)
-{
-    while (bytes > 0) {
-        to[--bytes] = (uint8_t) n;
-        n >>= 8;
-    }
-}
-
-
 void
 aigw_journal_new_id(aigw_journal_t *journal, int64_t now_ms,
     uint8_t id[AIGW_ROW_ID_LEN])
 {
-    aigw_journal_put_number(id, (uint64_t) now_ms, 6);
-    aigw_journal_put_number(id + 6, AIGW_JOURNAL_NODE, 2);
-    aigw_journal_put_number(id + 8, journal->slot, 2);
-    aigw_journal_put_number(id + 10, journal->file->counter++, 6);
+    uint64_t  counter = journal->file->counter++;
+    uint64_t  parts[2] = {
+        htobe64((uint64_t) now_ms << 16 | AIGW_JOURNAL_NODE),
+        htobe64((uint64_t) journal->slot << 48
+                | (counter & ((UINT64_C(1) << 48) - 1)))
+    };
+
+    _Static_assert(sizeof(parts) == AIGW_ROW_ID_LEN, "ms 6, node 2, journal 2,"
+                   " counter 6");
+
+    memcpy(id, parts, sizeof(parts));
 }
 
 

@@ -51,9 +51,8 @@ aigw_write_bytes(aigw_writer_t *w, const void *data, size_t len)
 static inline void
 aigw_write_text(aigw_writer_t *w, const char *text, size_t max)
 {
-    size_t  len;
-
-    for (len = 0; len < max && text[len] != '\0'; len++) { /* void */ }
+    const char  *end = text[0] == '\0' ? text : memchr(text, '\0', max);
+    size_t       len = end != NULL ? (size_t) (end - text) : max;
 
     aigw_write_int(w, len, 2);
     aigw_write_bytes(w, text, len);

@@ -381,13 +381,24 @@ void
 aigw_record_format_id(const uint8_t id[AIGW_ROW_ID_LEN],
     char text[AIGW_ROW_ID_TEXT_LEN + 1])
 {
-    size_t  i;
+    size_t    i;
+    uint64_t  n, letters;
 
-    static const char  digits[] = "0123456789abcdef";
+    for (i = 0; i < AIGW_ROW_ID_LEN; i += 4) {
+        n = (uint64_t) id[i] << 24 | (uint64_t) id[i + 1] << 16
+            | (uint64_t) id[i + 2] << 8 | id[i + 3];
 
-    for (i = 0; i < AIGW_ROW_ID_LEN; i++) {
-        text[2 * i] = digits[id[i] >> 4];
-        text[2 * i + 1] = digits[id[i] & 15];
+        /* half a byte in each byte of n */
+        n = (n << 16 | n) & UINT64_C(0x0000ffff0000ffff);
+        n = (n << 8 | n) & UINT64_C(0x00ff00ff00ff00ff);
+        n = (n << 4 | n) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+
+        letters = ((n + UINT64_C(0x0606060606060606)) >> 4)
+                  & UINT64_C(0x0101010101010101);
+        n += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+
+        n = aigw_big_endian(n);
+        memcpy(text + 2 * i, &n, sizeof(n));
     }
 
     text[AIGW_ROW_ID_TEXT_LEN] = '\0';
