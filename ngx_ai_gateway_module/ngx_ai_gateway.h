@@ -266,6 +266,9 @@ ngx_int_t ngx_ai_gateway_refuse_spent(ngx_http_request_t *r,
 ngx_int_t ngx_ai_gateway_authenticate(ngx_http_request_t *r,
     ngx_ai_gateway_ctx_t *ctx);
 
+/* Wipes what a worker remembers of keys. */
+void ngx_ai_gateway_forget_keys(void);
+
 /* True if text has the beginning of a client key in it. */
 ngx_uint_t ngx_ai_gateway_has_key(u_char *text, size_t len);
 

@@ -6,6 +6,9 @@
 #include "ngx_ai_gateway.h"
 
 
+#define NGX_AI_GATEWAY_KNOWN  4
+
+
 /* Query arguments that other services take keys from. */
 static ngx_str_t  ngx_ai_gateway_key_args[] = {
     ngx_string("key"),
@@ -24,6 +27,18 @@ static const ngx_str_t  ngx_ai_gateway_key_headers[] = {
     ngx_string("x-goog-api-key"),
     ngx_null_string
 };
+
+
+/* The keys that came last: checksum and SHA-256 cost more than a look at these.
+   What a key may do is looked up at each call all the same. */
+typedef struct {
+    char     text[AIGW_KEY_LEN];
+    uint8_t  hash[AIGW_KEY_HASH_LEN];
+} ngx_ai_gateway_known_key_t;
+
+
+static ngx_ai_gateway_known_key_t  ngx_ai_gateway_known[NGX_AI_GATEWAY_KNOWN];
+static ngx_uint_t  ngx_ai_gateway_next_known;
 
 
 ngx_uint_t
@@ -132,10 +147,92 @@ ngx_ai_gateway_other_key(ngx_http_request_t *r, aigw_str_t token)
 }
 
 
+static ngx_inline uint64_t
+ngx_ai_gateway_load(const void *p)
+{
+    uint64_t  n;
+
+    ngx_memcpy(&n, p, sizeof(n));
+
+    return n;
+}
+
+
+/* Takes as long wherever they differ. */
+static ngx_uint_t
+ngx_ai_gateway_same_key(const char *a, const char *b)
+{
+    size_t    i, last;
+    uint64_t  differ;
+
+    /* eight bytes at a time, the last of which overlap those before */
+
+    last = AIGW_KEY_LEN - sizeof(differ);
+    differ = ngx_ai_gateway_load(a + last) ^ ngx_ai_gateway_load(b + last);
+
+    for (i = 0; i < last; i += sizeof(differ)) {
+        differ |= ngx_ai_gateway_load(a + i) ^ ngx_ai_gateway_load(b + i);
+    }
+
+    return differ == 0;
+}
+
+
+/* The hash of a key of the right form, or NULL. */
+static const uint8_t *
+ngx_ai_gateway_hash(aigw_str_t token, aigw_verdict_t *verdict)
+{
+    ngx_uint_t                   i;
+    ngx_ai_gateway_known_key_t  *known;
+
+    if (token.len == AIGW_KEY_LEN) {
+
+        for (i = 0; i < NGX_AI_GATEWAY_KNOWN; i++) {
+            known = &ngx_ai_gateway_known[i];
+
+            if (ngx_ai_gateway_same_key(known->text, token.data)) {
+                return known->hash;
+            }
+        }
+    }
+
+    /* form and checksum first: a typing error never reaches the store */
+
+    *verdict = AIGW_VERDICT_UNKNOWN_KEY;
+
+    if (aigw_key_check(token) != AIGW_OK) {
+        return NULL;
+    }
+
+    known = &ngx_ai_gateway_known[ngx_ai_gateway_next_known++
+                                  % NGX_AI_GATEWAY_KNOWN];
+    ngx_memzero(known, sizeof(ngx_ai_gateway_known_key_t));
+
+    *verdict = AIGW_VERDICT_UNAVAILABLE;
+
+    if (aigw_key_hash(token, known->hash) != AIGW_OK) {
+        return NULL;
+    }
+
+    ngx_memcpy(known->text, token.data, AIGW_KEY_LEN);
+
+    return known->hash;
+}
+
+
+void
+ngx_ai_gateway_forget_keys(void)
+{
+    ngx_explicit_memzero(ngx_ai_gateway_known, sizeof(ngx_ai_gateway_known));
+}
+
+
 ngx_int_t
 ngx_ai_gateway_authenticate(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
-    aigw_str_t  token;
+    aigw_str_t       token;
+    const uint8_t   *hash;
+    aigw_verdict_t   verdict;
 
     if (ngx_ai_gateway_key_in_url(r)) {
         return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_KEY_IN_URL, NULL,
@@ -155,17 +252,13 @@ ngx_ai_gateway_authenticate(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
                                      NULL);
     }
 
-    /* form and checksum first: a typing error never reaches the store */
+    hash = ngx_ai_gateway_hash(token, &verdict);
 
-    if (aigw_key_check(token) != AIGW_OK) {
-        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNKNOWN_KEY, NULL,
-                                     NULL);
+    if (hash == NULL) {
+        return ngx_ai_gateway_refuse(r, ctx, verdict, NULL, NULL);
     }
 
-    if (aigw_key_hash(token, ctx->hash) != AIGW_OK) {
-        return ngx_ai_gateway_refuse(r, ctx, AIGW_VERDICT_UNAVAILABLE, NULL,
-                                     NULL);
-    }
+    ngx_memcpy(ctx->hash, hash, AIGW_KEY_HASH_LEN);
 
     return NGX_OK;
 }

@@ -382,6 +382,7 @@ ngx_ai_gateway_exit_process(ngx_cycle_t *cycle)
     ngx_ai_gateway_close_live();
     aigw_store_close(worker.store);
     worker.store = NULL;
+    ngx_ai_gateway_forget_keys();
 }
 
 

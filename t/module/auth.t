@@ -264,6 +264,30 @@ for my $name (sort keys %model) {
 $r = $t->chat($key, model => '');
 is($r->status, 400, 'A19 an empty name: 400');
 
+# A worker remembers some keys that came; none passes for another, and more than
+# it remembers pass as well.
+{
+    my ($project, $k) = fresh();
+    my @keys = ($k, map { $t->key($project, "six-$_") } 2 .. 6);
+    my @right = grep { $t->chat($_)->status == 200 } (@keys) x 3, ($k) x 4;
+
+    is(scalar @right, 22, 'six keys in turn');
+    $t->sim->reset;
+
+    my @near = map {
+        my $other = $k;
+
+        substr($other, $_, 1) =~ tr/0-9A-Za-z_/1-90B-ZAb-za-/;
+        $other;
+    } 0 .. length($k) - 1;
+
+    is_deeply([grep { $t->chat($_)->status != 401 } @near], [],
+        'A03 any one digit of a key changed');
+    is($t->sim->count, 0, '... and nothing goes upstream');
+    is($t->chat($k)->status, 200, '... the key itself does');
+    $t->sim->reset;
+}
+
 {
     my ($project) = fresh('--models', 'gpt-4o*,claude-*');
     my $k = $t->key($project, 'narrow', '--models', '*-mini,o3');
