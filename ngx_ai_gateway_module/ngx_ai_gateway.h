@@ -79,62 +79,6 @@ typedef enum {
 typedef struct {
     ngx_http_request_t         *request;
 
-    uint8_t                     id[AIGW_ROW_ID_LEN];
-    u_char                      id_text[AIGW_ROW_ID_TEXT_LEN + 1];
-
-    uint8_t                     hash[AIGW_KEY_HASH_LEN];
-    aigw_live_account_t         account[AIGW_LIVE_LEVELS];
-    char                        project[AIGW_NAME_MAX + 1];
-    char                        key_prefix[AIGW_KEY_PREFIX_LEN + 1];
-    char                        model[AIGW_MODEL_MAX + 1];  /* that is called,
-                                                behind an alias */
-    aigw_price_t                price;
-    int64_t                     time_ms;     /* admission, or refusal */
-    int64_t                     body_bytes;
-    aigw_tokens_t               tokens;      /* what is charged */
-    int64_t                     cost_nano;
-    int64_t                     first_byte_ms;  /* 0: none yet */
-
-    /* the hold */
-    int64_t                     hold_nano;
-    int64_t                     own_limit;   /* what the body sets for one
-                                                output, or -1 */
-    int64_t                     limit;       /* what is set instead, or -1 */
-    int64_t                     outputs;
-    int64_t                     max_output;  /* the model's, or 0 */
-    int64_t                     assumed_output;
-    int64_t                     context;     /* the model's, or 0 */
-    int64_t                     hold_tokens; /* of all outputs */
-    int64_t                     estimate;    /* of the prompt, in tokens */
-    int64_t                     wait_until_ms;
-    ngx_msec_t                  wait_ms;
-    unsigned                    flight;      /* valid if in_flight */
-    ngx_uint_t                  generation;  /* of the journal it is in */
-
-    const aigw_access_t        *access;      /* within the call that saw it */
-
-    /* body: the request's scan, then the answer's meter */
-    union {
-        aigw_request_t          request;
-        aigw_usage_meter_t      meter;
-    } scan;
-    aigw_estimate_t             text;        /* the estimate as it stands */
-    ngx_event_t                 scan_event;
-    off_t                       scan_offset;
-
-    /* content and filters */
-    ngx_http_handler_pt         content_handler;
-    ngx_int_t                 (*create_request)(ngx_http_request_t *r);
-    void                      (*finalize_request)(ngx_http_request_t *r,
-                                    ngx_int_t rc);
-    u_char                     *hold;        /* made when first needed */
-    size_t                      hold_bytes;
-    ngx_chain_t                *free;
-    ngx_chain_t                *busy;
-    int64_t                     drain_until_ms;  /* once the client has gone */
-    off_t                       drain_bytes;
-    ngx_str_t                   error_body;  /* takes the place of an answer */
-
     uint8_t                     state;       /* ngx_ai_gateway_state_e */
     uint8_t                     route;       /* aigw_route_t */
     uint8_t                     verdict;     /* aigw_verdict_t */
@@ -169,6 +113,68 @@ typedef struct {
     unsigned                    complete:1;  /* the answer came to its end */
     unsigned                    meter_done:1;
     unsigned                    ended:1;
+    unsigned                    in_turns:1;  /* scan_event is in use */
+
+    uint8_t                     id[AIGW_ROW_ID_LEN];
+    u_char                      id_text[AIGW_ROW_ID_TEXT_LEN + 1];
+
+    uint8_t                     hash[AIGW_KEY_HASH_LEN];
+    aigw_live_account_t         account[AIGW_LIVE_LEVELS];
+    aigw_price_t                price;
+    int64_t                     time_ms;     /* admission, or refusal */
+    int64_t                     body_bytes;
+    aigw_tokens_t               tokens;      /* what is charged */
+    int64_t                     cost_nano;
+    int64_t                     first_byte_ms;  /* 0: none yet */
+
+    /* the hold */
+    int64_t                     hold_nano;
+    int64_t                     own_limit;   /* what the body sets for one
+                                                output, or -1 */
+    int64_t                     limit;       /* what is set instead, or -1 */
+    int64_t                     outputs;
+    int64_t                     max_output;  /* the model's, or 0 */
+    int64_t                     assumed_output;
+    int64_t                     context;     /* the model's, or 0 */
+    int64_t                     hold_tokens; /* of all outputs */
+    int64_t                     estimate;    /* of the prompt, in tokens */
+    int64_t                     wait_until_ms;
+    ngx_msec_t                  wait_ms;
+    unsigned                    flight;      /* valid if in_flight */
+    ngx_uint_t                  generation;  /* of the journal it is in */
+
+    const aigw_access_t        *access;      /* within the call that saw it */
+
+    off_t                       scan_offset;   /* in the file of a body */
+
+    /* content and filters */
+    ngx_http_handler_pt         content_handler;
+    ngx_int_t                 (*create_request)(ngx_http_request_t *r);
+    void                      (*finalize_request)(ngx_http_request_t *r,
+                                    ngx_int_t rc);
+    u_char                     *hold;        /* made when first needed */
+    size_t                      hold_bytes;
+    ngx_chain_t                *free;
+    ngx_chain_t                *busy;
+    int64_t                     drain_until_ms;  /* once the client has gone */
+    off_t                       drain_bytes;
+    ngx_str_t                   error_body;  /* takes the place of an answer */
+
+    /* From here on nothing is cleared at first but what makes the names empty:
+       the rest is written before it is read. */
+
+    char                        project[AIGW_NAME_MAX + 1];
+    char                        key_prefix[AIGW_KEY_PREFIX_LEN + 1];
+    char                        model[AIGW_MODEL_MAX + 1];  /* that is called,
+                                                behind an alias */
+
+    /* body: the request's scan, then the answer's meter */
+    union {
+        aigw_request_t          request;
+        aigw_usage_meter_t      meter;
+    } scan;
+    aigw_estimate_t             text;        /* the estimate as it stands */
+    ngx_event_t                 scan_event;
 } ngx_ai_gateway_ctx_t;
 
 
@@ -229,12 +235,39 @@ ngx_uint_t ngx_ai_gateway_generation(void);
 
 /* ngx_ai_gateway_access.c: preaccess, and what is checked there */
 ngx_int_t ngx_ai_gateway_access_handler(ngx_http_request_t *r);
-ngx_ai_gateway_ctx_t *ngx_ai_gateway_get_ctx(ngx_http_request_t *r);
 
 /* For a request that nginx has refused before it came here. */
 ngx_ai_gateway_ctx_t *ngx_ai_gateway_create_late_ctx(ngx_http_request_t *r)
     AIGW_COLD;
-int64_t ngx_ai_gateway_now_ms(void);
+
+/* Of a request that has been redirected inside, or whose answer a filter
+   replaces: these clear r->ctx. */
+ngx_ai_gateway_ctx_t *ngx_ai_gateway_find_ctx(ngx_http_request_t *r)
+    AIGW_COLD;
+
+
+static ngx_inline ngx_ai_gateway_ctx_t *
+ngx_ai_gateway_get_ctx(ngx_http_request_t *r)
+{
+    ngx_ai_gateway_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_ai_gateway_module);
+
+    return ctx == NULL && (r->internal || r->filter_finalize)
+           ? ngx_ai_gateway_find_ctx(r) : ctx;
+}
+
+
+static ngx_inline int64_t
+ngx_ai_gateway_now_ms(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
 
 /* ngx_ai_gateway_check.c: the rules above a call. Each answers NGX_OK, or
    NGX_DONE: refused and answered. */

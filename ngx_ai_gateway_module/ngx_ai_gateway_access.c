@@ -38,23 +38,12 @@ static const ngx_ai_gateway_route_t  ngx_ai_gateway_routes[] = {
 };
 
 
-int64_t
-ngx_ai_gateway_now_ms(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
-}
-
-
 static void
 ngx_ai_gateway_cleanup(void *data)
 {
     ngx_ai_gateway_ctx_t *ctx = data;
 
-    if (ctx->scan_event.posted) {
+    if (ctx->in_turns && ctx->scan_event.posted) {
         ngx_delete_posted_event(&ctx->scan_event);
     }
 
@@ -63,19 +52,10 @@ ngx_ai_gateway_cleanup(void *data)
 
 
 ngx_ai_gateway_ctx_t *
-ngx_ai_gateway_get_ctx(ngx_http_request_t *r)
+ngx_ai_gateway_find_ctx(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t    *cln;
     ngx_ai_gateway_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_ai_gateway_module);
-
-    if (ctx != NULL || !(r->internal || r->filter_finalize)) {
-        return ctx;
-    }
-
-    /* an internal redirect, or a filter that replaces the answer, has cleared
-       r->ctx */
 
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
 
@@ -105,7 +85,11 @@ ngx_ai_gateway_create_ctx(ngx_http_request_t *r)
     cln->handler = ngx_ai_gateway_cleanup;
     ctx = cln->data;
 
-    ngx_memzero(ctx, sizeof(ngx_ai_gateway_ctx_t));
+    ngx_memzero(ctx, offsetof(ngx_ai_gateway_ctx_t, project));
+
+    ctx->project[0] = '\0';
+    ctx->key_prefix[0] = '\0';
+    ctx->model[0] = '\0';
 
     ctx->request = r;
     ctx->time_ms = ngx_ai_gateway_now_ms();
@@ -321,7 +305,9 @@ ngx_ai_gateway_second_pass(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
         return rc;
     }
 
-    if (ngx_ai_gateway_splice_body(r, ctx) != NGX_OK) {
+    if ((ctx->alias || ctx->hide_usage || ctx->limit >= 0)
+        && ngx_ai_gateway_splice_body(r, ctx) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -147,6 +147,11 @@ ngx_ai_gateway_feed_body(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
 static void
 ngx_ai_gateway_post_next(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
+    if (!ctx->in_turns) {
+        ctx->in_turns = 1;
+        ngx_memzero(&ctx->scan_event, sizeof(ngx_event_t));
+    }
+
     ctx->scan_event.handler = ngx_ai_gateway_scan_event;
     ctx->scan_event.data = ctx;
     ctx->scan_event.log = r->connection->log;

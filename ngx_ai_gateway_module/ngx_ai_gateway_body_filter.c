@@ -28,7 +28,7 @@ ngx_ai_gateway_finish_metering(ngx_ai_gateway_ctx_t *ctx,
 
 
 /* Into the table of what is in flight, before the bytes are passed on: should
-   this worker die, somebody else settles by it. */
+   this worker die, somebody else settles by it. Not if it ends at once. */
 static void
 ngx_ai_gateway_record(ngx_ai_gateway_ctx_t *ctx)
 {
@@ -310,10 +310,11 @@ ngx_ai_gateway_hide(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         return NGX_OK;
     }
 
-    ngx_ai_gateway_record(ctx);
-
     if (ngx_ai_gateway_has_last(out)) {
         ngx_ai_gateway_end(r, ctx);
+
+    } else {
+        ngx_ai_gateway_record(ctx);
     }
 
     rc = ngx_ai_gateway_pass(r, ctx, out);
@@ -337,6 +338,7 @@ ngx_ai_gateway_meter(ngx_ai_gateway_ctx_t *ctx, ngx_chain_t *in)
 static ngx_int_t
 ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_uint_t             last;
     ngx_chain_t           *cl;
     ngx_ai_gateway_ctx_t  *ctx;
 
@@ -350,6 +352,8 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_ai_gateway_drop(r, in);
     }
 
+    last = ngx_ai_gateway_has_last(in);
+
     if (ctx->metered) {
 
         if (ctx->first_byte_ms == 0) {
@@ -361,13 +365,16 @@ ngx_ai_gateway_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
 
         ngx_ai_gateway_meter(ctx, in);
-        ngx_ai_gateway_record(ctx);
+
+        if (!last) {
+            ngx_ai_gateway_record(ctx);
+        }
     }
 
     /* before the last bytes leave, and not in the log phase, which a lingering
        close puts off by seconds */
 
-    if (ngx_ai_gateway_has_last(in)) {
+    if (last) {
         ngx_ai_gateway_end(r, ctx);
     }
 

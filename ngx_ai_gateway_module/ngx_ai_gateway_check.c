@@ -179,6 +179,10 @@ ngx_ai_gateway_allowed(ngx_ai_gateway_ctx_t *ctx, const char *patterns,
 {
     aigw_str_t  list;
 
+    if (patterns[0] == '*' && patterns[1] == '\0') {
+        return 1;                      /* what most lists say */
+    }
+
     list.data = patterns;
     list.len = ngx_strlen(patterns);
 

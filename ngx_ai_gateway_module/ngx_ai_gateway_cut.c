@@ -17,14 +17,19 @@
 /* Sends the event that ends a stream early. nginx finds it at its end then, and
    closes it as it does others; what still comes is dropped. */
 static AIGW_COLD ngx_int_t
-ngx_ai_gateway_send_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
-    aigw_verdict_t verdict, ngx_str_t *message)
+ngx_ai_gateway_send_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx)
 {
     ngx_buf_t    *b;
-    ngx_str_t     body;
+    ngx_str_t     body, message;
     ngx_chain_t   out;
 
-    if (ngx_ai_gateway_error_body(r, verdict, NULL, message, &body) != NGX_OK) {
+    ngx_str_set(&message, "The upstream goes on beyond this call's output"
+                " limit, which is all that was set aside for it.");
+
+    if (ngx_ai_gateway_error_body(r, AIGW_VERDICT_QUOTA_SPENT, NULL, &message,
+                                  &body)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -36,7 +41,7 @@ ngx_ai_gateway_send_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     b->last = ngx_sprintf(b->last, "data: %V\n", &body);
     b->flush = 1;
 
-    ctx->verdict = verdict;
+    ctx->verdict = AIGW_VERDICT_QUOTA_SPENT;
 
     ctx->cut = 1;
     r->upstream->length = 0;
@@ -79,8 +84,6 @@ ngx_int_t
 ngx_ai_gateway_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     ngx_int_t rc)
 {
-    ngx_str_t  message;
-
     if (rc == NGX_ERROR || r->upstream == NULL || ctx->client_gone
         || ctx->scan.meter.kind != AIGW_USAGE_SSE
         || !ngx_ai_gateway_is_over(ctx)
@@ -89,10 +92,7 @@ ngx_ai_gateway_cut(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
         return rc;
     }
 
-    ngx_str_set(&message, "The upstream goes on beyond this call's output"
-                " limit, which is all that was set aside for it.");
-
-    return ngx_ai_gateway_send_cut(r, ctx, AIGW_VERDICT_QUOTA_SPENT, &message);
+    return ngx_ai_gateway_send_cut(r, ctx);
 }
 
 

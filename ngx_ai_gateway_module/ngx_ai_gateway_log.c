@@ -230,7 +230,7 @@ ngx_ai_gateway_fill_row(ngx_http_request_t *r, ngx_ai_gateway_ctx_t *ctx,
     row->hold_nano = ctx->hold_nano;
     row->cost_nano = ctx->cost_nano;
 
-    ngx_memcpy(row->model, ctx->model, sizeof(row->model));
+    ngx_memcpy(row->model, ctx->model, ngx_strlen(ctx->model));
     ngx_ai_gateway_copy_tag(r, ctx, row->tag);
 }
 
