@@ -10,6 +10,10 @@
 #include "aigw_flight_internal.h"
 
 
+#define AIGW_FLIGHT_LINE       64     /* of a cache */
+#define AIGW_FLIGHT_ROW_BYTES  256    /* of most records */
+
+
 static const aigw_account_kind_t  aigw_flight_kinds[AIGW_LIVE_LEVELS] = {
     AIGW_ACCOUNT_KEY, AIGW_ACCOUNT_PROJECT, AIGW_ACCOUNT_USER
 };
@@ -328,6 +332,22 @@ aigw_flight_sent(aigw_journal_t *journal, unsigned flight)
 }
 
 
+/* Its row may come soon. The ring is larger than a cache, and swaps behind a
+   row wait until what it is written to has been fetched. */
+static void
+aigw_flight_expect_row(const aigw_journal_file_t *file)
+{
+    size_t       i;
+    uint64_t     head = atomic_load_explicit(&file->head, memory_order_relaxed);
+    const char  *record = (const char *)
+                          &file->ring[(head + 1) % AIGW_JOURNAL_RECORDS];
+
+    for (i = 0; i < AIGW_FLIGHT_ROW_BYTES; i += AIGW_FLIGHT_LINE) {
+        __builtin_prefetch(record + i, 1);
+    }
+}
+
+
 void
 aigw_flight_update(aigw_journal_t *journal, unsigned flight,
     const aigw_tokens_t *tokens, uint64_t text_bytes)
@@ -343,6 +363,8 @@ aigw_flight_update(aigw_journal_t *journal, unsigned flight,
     }
 
     atomic_store_explicit(&entry->text_bytes, text_bytes, memory_order_release);
+
+    aigw_flight_expect_row(journal->file);
 }
 
 

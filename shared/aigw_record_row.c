@@ -4,6 +4,10 @@
  * rest, in the journals too.
  */
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "aigw_record_internal.h"
 #include "aigw_verdict.h"
 #include "aigw_record.h"
@@ -377,32 +381,55 @@ aigw_record_add_sums(aigw_sums_t *sums, const aigw_sums_t *more)
 }
 
 
+#ifdef __SSE2__
+
+/* Sixteen halves of bytes as digits. */
+static inline __m128i
+digits_of(__m128i halves)
+{
+    __m128i  more = _mm_and_si128(_mm_cmpgt_epi8(halves, _mm_set1_epi8(9)),
+                                  _mm_set1_epi8('a' - '0' - 10));
+
+    return _mm_add_epi8(_mm_add_epi8(halves, _mm_set1_epi8('0')), more);
+}
+
+
 void
 aigw_record_format_id(const uint8_t id[AIGW_ROW_ID_LEN],
     char text[AIGW_ROW_ID_TEXT_LEN + 1])
 {
-    size_t    i;
-    uint64_t  n, letters;
+    __m128i  bytes, high, low, half = _mm_set1_epi8(15);
 
-    for (i = 0; i < AIGW_ROW_ID_LEN; i += 4) {
-        n = (uint64_t) id[i] << 24 | (uint64_t) id[i + 1] << 16
-            | (uint64_t) id[i + 2] << 8 | id[i + 3];
+    bytes = _mm_loadu_si128((const void *) id);
+    high = _mm_and_si128(_mm_srli_epi16(bytes, 4), half);
+    low = _mm_and_si128(bytes, half);
 
-        /* half a byte in each byte of n */
-        n = (n << 16 | n) & UINT64_C(0x0000ffff0000ffff);
-        n = (n << 8 | n) & UINT64_C(0x00ff00ff00ff00ff);
-        n = (n << 4 | n) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    _mm_storeu_si128((void *) text, digits_of(_mm_unpacklo_epi8(high, low)));
+    _mm_storeu_si128((void *) (text + AIGW_ROW_ID_LEN),
+                     digits_of(_mm_unpackhi_epi8(high, low)));
 
-        letters = ((n + UINT64_C(0x0606060606060606)) >> 4)
-                  & UINT64_C(0x0101010101010101);
-        n += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    text[AIGW_ROW_ID_TEXT_LEN] = '\0';
+}
 
-        n = aigw_big_endian(n);
-        memcpy(text + 2 * i, &n, sizeof(n));
+#else
+
+void
+aigw_record_format_id(const uint8_t id[AIGW_ROW_ID_LEN],
+    char text[AIGW_ROW_ID_TEXT_LEN + 1])
+{
+    size_t  i;
+
+    static const char  digits[] = "0123456789abcdef";
+
+    for (i = 0; i < AIGW_ROW_ID_LEN; i++) {
+        text[2 * i] = digits[id[i] >> 4];
+        text[2 * i + 1] = digits[id[i] & 15];
     }
 
     text[AIGW_ROW_ID_TEXT_LEN] = '\0';
 }
+
+#endif
 
 
 aigw_err_t
