@@ -179,22 +179,10 @@ ngx_ai_gateway_same_key(const char *a, const char *b)
 
 
 /* The hash of a key of the right form, or NULL. */
-static const uint8_t *
-ngx_ai_gateway_hash(aigw_str_t token, aigw_verdict_t *verdict)
+static AIGW_COLD const uint8_t *
+ngx_ai_gateway_learn_key(aigw_str_t token, aigw_verdict_t *verdict)
 {
-    ngx_uint_t                   i;
     ngx_ai_gateway_known_key_t  *known;
-
-    if (token.len == AIGW_KEY_LEN) {
-
-        for (i = 0; i < NGX_AI_GATEWAY_KNOWN; i++) {
-            known = &ngx_ai_gateway_known[i];
-
-            if (ngx_ai_gateway_same_key(known->text, token.data)) {
-                return known->hash;
-            }
-        }
-    }
 
     /* form and checksum first: a typing error never reaches the store */
 
@@ -217,6 +205,27 @@ ngx_ai_gateway_hash(aigw_str_t token, aigw_verdict_t *verdict)
     ngx_memcpy(known->text, token.data, AIGW_KEY_LEN);
 
     return known->hash;
+}
+
+
+static const uint8_t *
+ngx_ai_gateway_hash(aigw_str_t token, aigw_verdict_t *verdict)
+{
+    ngx_uint_t  i;
+
+    if (token.len == AIGW_KEY_LEN) {
+
+        for (i = 0; i < NGX_AI_GATEWAY_KNOWN; i++) {
+
+            if (ngx_ai_gateway_same_key(ngx_ai_gateway_known[i].text,
+                                        token.data))
+            {
+                return ngx_ai_gateway_known[i].hash;
+            }
+        }
+    }
+
+    return ngx_ai_gateway_learn_key(token, verdict);
 }
 
 

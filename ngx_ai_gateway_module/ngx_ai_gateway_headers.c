@@ -23,6 +23,10 @@ static const ngx_ai_gateway_header_t  ngx_ai_gateway_rare_headers[] = {
 };
 
 
+/* Bit n: one of them has a name of n bytes. */
+static uint64_t  ngx_ai_gateway_rare_lengths;
+
+
 static ngx_uint_t
 ngx_ai_gateway_is_named(ngx_table_elt_t *h, const ngx_str_t *name)
 {
@@ -97,42 +101,38 @@ ngx_ai_gateway_rare_header(ngx_table_elt_t *h)
 }
 
 
-/* Bit n: one of them has a name of n bytes. */
-static uint64_t
-ngx_ai_gateway_rare_lengths(void)
+static AIGW_COLD void
+ngx_ai_gateway_learn_rare_lengths(void)
 {
     const ngx_ai_gateway_header_t  *rare;
 
-    static uint64_t  lengths;
-
-    if (lengths == 0) {
-
-        for (rare = ngx_ai_gateway_rare_headers; rare->has; rare++) {
-            lengths |= (uint64_t) 1 << rare->name.len;
-        }
+    for (rare = ngx_ai_gateway_rare_headers; rare->has; rare++) {
+        ngx_ai_gateway_rare_lengths |= (uint64_t) 1 << rare->name.len;
     }
-
-    return lengths;
 }
 
 
 ngx_uint_t
 ngx_ai_gateway_rare_headers_of(ngx_http_request_t *r)
 {
-    uint64_t          lengths;
     ngx_uint_t        i, has;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     has = 0;
-    lengths = ngx_ai_gateway_rare_lengths();
+
+    if (ngx_ai_gateway_rare_lengths == 0) {
+        ngx_ai_gateway_learn_rare_lengths();
+    }
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].key.len < 64 && (lengths >> h[i].key.len & 1)) {
+            if (h[i].key.len < 64
+                && (ngx_ai_gateway_rare_lengths >> h[i].key.len & 1))
+            {
                 has |= ngx_ai_gateway_rare_header(&h[i]);
             }
         }
