@@ -1,12 +1,14 @@
 # What the gateway costs: `make bench`. Two bare nginx (the second one shows
 # the noise) and one with the module, each a single worker on one processor;
 # upstream and clients have the other, and never sleep there: to wake them
-# would cost the worker the more, the more they wait for it. Rounds are short, and in each of them
-# every one of the three follows every other once, so that what drifts drifts
-# for all. Prints one table of ratios to bare nginx, medians of the rounds.
+# would cost the worker the more, the more they wait for it. A machine that is
+# shared may be half as fast again a second later, and one start of a server
+# may lie better in the caches than the next. So runs are short; in each turn
+# every one of the three follows every other once, and each round starts them
+# anew. Prints one table of ratios to bare nginx, medians of the turns.
 #
-# From the environment: ROUNDS (3), ONLY (a pattern of scenario names),
-# AIGW_BUILD, AIGW_NGINX.
+# From the environment: ROUNDS (3, of 8 turns each), ONLY (a pattern of scenario
+# names), AIGW_BUILD, AIGW_NGINX.
 
 use v5.36;
 use FindBin;
@@ -20,6 +22,7 @@ use AIGW;
 my @names = qw(bare again ours);
 my @order = qw(bare again bare ours again ours);
 my $rounds = $ENV{ROUNDS} // 3;
+my $turns = 8;
 my $only = $ENV{ONLY} // '';
 my $streams = 1000;
 
@@ -30,13 +33,13 @@ my ($worker_cpu, $other_cpu) = ($ncpus - 1, 0);
 # tokens and delay_ms: of the answer. chunks: an event is one of them.
 my @scenarios = (
     { name => 'JSON, 1 KB', body => chat(1024), tokens => 16,
-      requests => 4000 },
+      requests => 1000 },
     { name => 'JSON, 100 KB', body => chat(102400), tokens => 16,
-      requests => 1000 },
+      requests => 250 },
     { name => 'JSON, answer of 100 KB', body => chat(1024), tokens => 20000,
-      requests => 1000 },
+      requests => 250 },
     { name => 'SSE, 40 events at once', body => chat(1024, 1), tokens => 40,
-      requests => 2000 },
+      requests => 500 },
     { name => 'SSE, 200 events, paced', body => chat(1024, 1), tokens => 200,
       requests => 64, connections => 16, delay_ms => 1, chunks => 1 },
 );
@@ -76,15 +79,9 @@ sub bench () {
 
     pin($t->sim->{process}->pid, $other_cpu);
 
-    for my $name (@names) {
-        $server{$name} = start($name);
-        $server{$name}{key_file} = $name eq 'ours' ? $key : $t->{subkey_file};
-    }
-
-    my @found = map { measure($_) }
+    my @found = map { measure($_, $key) }
         grep { $_->{name} =~ /(?:$only)/ } @scenarios;
 
-    stop($_) for values %server;
     push @found, memory($key) if 'open streams' =~ /(?:$only)/;
     table(@found);
 }
@@ -197,13 +194,13 @@ sub pin ($pid, $cpu) {
 
 # --- one run ---
 
-# Nanoseconds that the worker has run, and its flusher, by process.
-sub cpu ($s) {
-    return map {
-        my ($ns) = AIGW::slurp("/proc/$_/schedstat") =~ /^(\d+)/;
+# Nanoseconds that a process has run.
+sub cpu (@pids) {
+    my $sum = 0;
 
-        ($_ => $ns // 0);
-    } $s->{worker}, AIGW::Process::children_of($s->{worker});
+    $sum += (AIGW::slurp("/proc/$_/schedstat") =~ /^(\d+)/)[0] for @pids;
+
+    return $sum;
 }
 
 
@@ -234,29 +231,37 @@ sub load ($s, $scenario, $connections, $requests) {
 }
 
 
-# CPU is read when the flusher, too, is through with what was left to it.
+# main: of the event loop alone.
 sub run ($s, $scenario) {
-    my %before = cpu($s);
+    my $before = cpu($s->{worker});
     my $n = $scenario->{requests};
     my $found = load($s, $scenario, $scenario->{connections} // 32, $n);
-
-    sleep 0.25;
-
-    my %after = cpu($s);
-    my $cpu = 0;
-
-    $cpu += $after{$_} - ($before{$_} // 0) for keys %after;
-
-    my $main = $after{ $s->{worker} } - $before{ $s->{worker} };
-    my $alone = load($s, $scenario, 1, $scenario->{delay_ms} ? 4 : 300);
+    my $main = (cpu($s->{worker}) - $before) / $n;
+    my $alone = load($s, $scenario, 1, $scenario->{delay_ms} ? 4 : 100);
 
     return {
         'req/s' => $found->{per_second},
-        'CPU/request' => $cpu / $n,
-        $scenario->{chunks} ? ('CPU/chunk' => $cpu / $n) : (),
+        'CPU/request' => $main,
+        $scenario->{chunks} ? ('CPU/chunk' => $main) : (),
         'first byte' => $alone->{first_p50_us},
-        main => $main / $n,
+        main => $main,
     };
+}
+
+
+# Nanoseconds of the flusher for each of many requests.
+sub flusher ($s, $scenario) {
+    my @flushers = AIGW::Process::children_of($s->{worker});
+    my $n = $scenario->{requests} * ($scenario->{delay_ms} ? 1 : $turns);
+
+    sleep 0.25;
+
+    my $before = cpu(@flushers);
+
+    load($s, $scenario, $scenario->{connections} // 32, $n);
+    sleep 0.25;
+
+    return (cpu(@flushers) - $before) / $n;
 }
 
 
@@ -278,8 +283,42 @@ sub median (@x) {
 }
 
 
-# Medians of each round's ratios: { name, ours => {}, noise => {} }.
-sub measure ($scenario) {
+# The runs of a round's turns, by name. The flusher works on behind the runs: what
+# it has to do for a request is told by a long one of its own.
+sub round_of ($scenario, $key) {
+    my @turns;
+
+    for my $name (@names) {
+        $server{$name} = start($name);
+        $server{$name}{key_file} = $name eq 'ours' ? $key : $t->{subkey_file};
+        run($server{$name}, $scenario);
+    }
+
+    for (1 .. $turns) {
+        my %runs;
+
+        for my $name (@order) {
+            $t->sim->reset;
+            push @{ $runs{$name} }, run($server{$name}, $scenario);
+        }
+
+        push @turns, \%runs;
+    }
+
+    my $share = flusher($server{ours}, $scenario);
+
+    for my $run (map { @{ $_->{ours} } } @turns) {
+        $run->{$_} += $share for grep { /CPU/ } keys %$run;
+    }
+
+    stop($_) for values %server;
+
+    return @turns;
+}
+
+
+# Medians of each turn's ratios: { name, ours => {}, noise => {} }.
+sub measure ($scenario, $key) {
     my (%ratios, %noise);
 
     $scenario->{file} = "$t->{dir}/body";
@@ -289,19 +328,11 @@ sub measure ($scenario) {
 
     $t->sim->set(tokens => $scenario->{tokens},
         delay_ms => $scenario->{delay_ms} // 0);
-    run($server{$_}, $scenario) for @names;
 
-    for (1 .. $rounds) {
-        my %runs;
-
-        for my $name (@order) {
-            $t->sim->reset;
-            push @{ $runs{$name} }, run($server{$name}, $scenario);
-        }
-
-        for my $column (keys %{ $runs{ours}[0] }) {
+    for my $runs (map { round_of($scenario, $key) } 1 .. $rounds) {
+        for my $column (keys %{ $runs->{bare}[0] }) {
             my ($bare, $again, $ours) = map {
-                mean(map { $_->{$column} } @{ $runs{$_} })
+                mean(map { $_->{$column} } @{ $runs->{$_} })
             } @names;
 
             push @{ $ratios{$column} }, $ours / mean($bare, $again);
@@ -381,8 +412,8 @@ sub table (@found) {
     my @columns = ('req/s', 'CPU/request', 'CPU/chunk', 'first byte',
         'memory');
 
-    printf "Ours to bare nginx, in brackets bare nginx to itself; %d rounds"
-        . " of %d runs\n\n", $rounds, scalar @order;
+    printf "Ours to bare nginx, in brackets bare nginx to itself; medians of"
+        . " %d turns in %d rounds\n\n", $rounds * $turns, $rounds;
     printf "%-26s" . ' %-13s' x @columns . "\n", '', @columns;
 
     for my $row (@found) {
