@@ -227,11 +227,14 @@ aigw_request_value(void *ctx, const aigw_json_value_t *value)
 void
 aigw_request_init(aigw_request_t *req, aigw_request_kind_t kind, int strict)
 {
-    static const aigw_request_t  empty = {
-        .max_tokens = -1, .max_completion_tokens = -1, .n = -1, .best_of = -1
-    };
+    /* not what model_len says of model */
+    memset(&req->model_len, 0,
+           sizeof(*req) - offsetof(aigw_request_t, model_len));
 
-    *req = empty;
+    req->max_tokens = -1;
+    req->max_completion_tokens = -1;
+    req->n = -1;
+    req->best_of = -1;
     req->kind = (uint8_t) kind;
     req->strict = strict != 0;
     aigw_json_init(&req->json, aigw_request_schema(kind, strict));

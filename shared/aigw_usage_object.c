@@ -310,8 +310,19 @@ usage_value(void *ctx, const aigw_json_value_t *value)
     unsigned             id = value->node->id;
     aigw_usage_meter_t  *m = ctx;
 
+    /* the two that most values are */
+
     if (id < AIGW_USAGE_COUNTS) {
         usage_count(m, value);
+        return AIGW_OK;
+    }
+
+    if (id == N_TEXT) {
+
+        if (value->type == AIGW_JSON_STRING && !m->done) {
+            m->text_bytes += value->end - value->start - 2;
+        }
+
         return AIGW_OK;
     }
 
@@ -323,13 +334,6 @@ usage_value(void *ctx, const aigw_json_value_t *value)
 
         } else if (value->event == AIGW_JSON_END) {
             aigw_usage_commit(m);
-        }
-
-        break;
-
-    case N_TEXT:
-        if (value->type == AIGW_JSON_STRING && !m->done) {
-            m->text_bytes += value->end - value->start - 2;
         }
 
         break;
