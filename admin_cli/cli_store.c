@@ -102,6 +102,22 @@ cli_open_live(cli_t *cli)
 }
 
 
+static aigw_err_t
+cli_drain(cli_t *cli)
+{
+    return cli->usage_writable ? aigw_ledger_drain(cli->store, cli->live, NULL)
+                               : AIGW_EACCESS;
+}
+
+
+/* Somebody else drains, or must. */
+static int
+cli_waits(aigw_err_t err)
+{
+    return err == AIGW_EBUSY || err == AIGW_EACCESS;
+}
+
+
 void
 cli_report(cli_t *cli)
 {
@@ -114,30 +130,25 @@ cli_report(cli_t *cli)
         return;
     }
 
-    err = cli->usage_writable ? aigw_ledger_drain(cli->store, cli->live, NULL)
-                              : AIGW_EACCESS;
+    err = cli_drain(cli);
 
-    if (err == AIGW_OK) {
-        return;
-    }
+    /* A worker leads and writes within a flush interval, or fails, as this
+       then will. Under load there is always something new, hence the end. */
 
-    if (err != AIGW_EBUSY && err != AIGW_EACCESS) {
-        cli_warn(cli, "calls of the last moment may be missing: %s",
-                 aigw_strerror(err));
-        return;
-    }
-
-    /* A worker leads and writes within a flush interval. Under load there is
-       always something new, hence the end. */
-
-    for (i = 0; i < WAIT_TIMES; i++) {
+    for (i = 0; i < WAIT_TIMES && cli_waits(err); i++) {
         aigw_live_stats(cli->live, &stats);
 
         if (stats.undrained == 0) {
-            break;
+            return;
         }
 
         (void) nanosleep(&wait, NULL);
+        err = cli_drain(cli);
+    }
+
+    if (err != AIGW_OK && !cli_waits(err)) {
+        cli_warn(cli, "calls of the last moment may be missing: %s",
+                 aigw_strerror(err));
     }
 }
 

@@ -73,6 +73,8 @@ ngx_ai_gateway_find_ctx(ngx_http_request_t *r)
 static ngx_ai_gateway_ctx_t *
 ngx_ai_gateway_create_ctx(ngx_http_request_t *r)
 {
+    uint32_t               word;
+    ngx_uint_t             i;
     aigw_journal_t        *journal;
     ngx_pool_cleanup_t    *cln;
     ngx_ai_gateway_ctx_t  *ctx;
@@ -103,10 +105,10 @@ ngx_ai_gateway_create_ctx(ngx_http_request_t *r)
 
     } else {
         /* no row will have it, but the client may name it to an admin */
-        ((uint32_t *) ctx->id)[0] = (uint32_t) ngx_random();
-        ((uint32_t *) ctx->id)[1] = (uint32_t) ngx_random();
-        ((uint32_t *) ctx->id)[2] = (uint32_t) ngx_random();
-        ((uint32_t *) ctx->id)[3] = (uint32_t) ngx_random();
+        for (i = 0; i < AIGW_ROW_ID_LEN; i += sizeof(word)) {
+            word = (uint32_t) ngx_random();
+            ngx_memcpy(ctx->id + i, &word, sizeof(word));
+        }
     }
 
     aigw_record_format_id(ctx->id, (char *) ctx->id_text);
