@@ -196,7 +196,7 @@ sub pin ($pid, $cpu) {
 
 # --- one run ---
 
-# Nanoseconds that a process has run.
+# Nanoseconds that these processes have run.
 sub cpu (@pids) {
     my $sum = 0;
 
@@ -285,8 +285,8 @@ sub median (@x) {
 }
 
 
-# The runs of a round's turns, by name. The flusher works on behind the runs: what
-# it has to do for a request is told by a long one of its own.
+# The runs of a round's turns, by name. The flusher works on behind the runs:
+# what it has to do for a request is told by a long one of its own.
 sub round_of ($scenario, $key) {
     my @turns;
 

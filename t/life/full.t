@@ -94,6 +94,16 @@ sub fill ($t, $key) {
     like($err, qr/^warning: calls of the last moment may be missing/,
         'what is not in the store yet is told');
 
+    # a worker may be at it just then
+    my $leader = $t->json('store', 'stats')->{live_path} . '/leader';
+
+    open my $held, '-|', 'flock', $leader, 'sh', '-c',
+        'echo held; exec sleep 0.2' or die "flock: $!\n";
+    is(readline $held, "held\n", 'another one drains');
+    ($exit, $out, $err) = $t->cli('usage', 'show', '--json');
+    like($err, qr/^warning: calls of the last moment may be missing/,
+        'which is told all the same');
+
     return $served;
 }
 
